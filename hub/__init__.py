@@ -1,0 +1,117 @@
+"""What a plugin author imports. Names load when first used, so that `import hub` stays light."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hub.connectors.contract import (
+        Ability,
+        Account,
+        Audience,
+        Connector,
+        ConnectorSettings,
+        Cursor,
+        Limits,
+        MatchKey,
+        Matching,
+        Member,
+        MessageEvent,
+        MessageEventKind,
+        MessageEvents,
+        Option,
+        Outcome,
+        Refusal,
+        Value,
+    )
+    from hub.connectors.hookspecs import hookimpl
+    from hub.connectors.http import PartnerClient
+    from hub.errors import (
+        AudienceGone,
+        BatchRefused,
+        CredentialRefused,
+        HubError,
+        MemberRefused,
+        PartnerError,
+        PartnerUnavailable,
+        SettingsWrong,
+        Wait,
+    )
+
+_HOMES = {
+    "hub.connectors.contract": (
+        "Ability",
+        "Account",
+        "Audience",
+        "Connector",
+        "ConnectorSettings",
+        "Cursor",
+        "Limits",
+        "MatchKey",
+        "Matching",
+        "Member",
+        "MessageEvent",
+        "MessageEventKind",
+        "MessageEvents",
+        "Option",
+        "Outcome",
+        "Refusal",
+        "Value",
+    ),
+    "hub.connectors.hookspecs": ("hookimpl",),
+    "hub.connectors.http": ("PartnerClient",),
+    "hub.errors": (
+        "AudienceGone",
+        "BatchRefused",
+        "CredentialRefused",
+        "HubError",
+        "MemberRefused",
+        "PartnerError",
+        "PartnerUnavailable",
+        "SettingsWrong",
+        "Wait",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Ability",
+    "Account",
+    "Audience",
+    "AudienceGone",
+    "BatchRefused",
+    "Connector",
+    "ConnectorSettings",
+    "CredentialRefused",
+    "Cursor",
+    "HubError",
+    "Limits",
+    "MatchKey",
+    "Matching",
+    "Member",
+    "MemberRefused",
+    "MessageEvent",
+    "MessageEventKind",
+    "MessageEvents",
+    "Option",
+    "Outcome",
+    "PartnerClient",
+    "PartnerError",
+    "PartnerUnavailable",
+    "Refusal",
+    "SettingsWrong",
+    "Value",
+    "Wait",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'hub' has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,41 @@
+"""The time: UTC, aware, to the microsecond; shown in a project's zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+def now() -> datetime:
+    """The present instant, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def shown(instant: datetime, zone: str) -> str:
+    """`instant` for a person, in the project's zone: `2026-11-23 14:05 CET`."""
+    return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def month_bounds(month: str, zone: str) -> tuple[datetime, datetime]:
+    """The UTC instants at which a calendar month of `zone` begins and ends (end excluded).
+
+    `month` is `YYYY-MM`. Raises ValueError when it is not a month.
+    """
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=ZoneInfo(zone))
+    year, following = (first.year + 1, 1) if first.month == 12 else (first.year, first.month + 1)
+    end = first.replace(year=year, month=following)
+    return first.astimezone(UTC), end.astimezone(UTC)
+
+
+def ago(instant: datetime | None) -> str:
+    """How long ago `instant` was, for a person: `just now`, `5 min ago`, `3 h ago`, `2 d ago`, `never`."""
+    if instant is None:
+        return "never"
+    passed = now() - instant
+    if passed < timedelta(minutes=1):
+        return "just now"
+    if passed < timedelta(hours=1):
+        return f"{passed // timedelta(minutes=1)} min ago"
+    if passed < timedelta(days=1):
+        return f"{passed // timedelta(hours=1)} h ago"
+    return f"{passed.days} d ago"

@@ -1,0 +1,278 @@
+"""What a connector is: one class a partner, which only translates.
+
+The hub does retry, pacing, batching, halving of refused batches, secrets, the ledger and identity. A
+connector states the partner's facts and makes the partner's calls. Errors are the classes of `hub.errors`
+below `PartnerError`: which one to raise says what happens next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from hub.connectors.http import PartnerClient
+
+Cursor = dict[str, Any]
+"""Where a connector's `pull` stopped: JSON that only the connector reads. Empty means from the start."""
+
+Value = str | float | bool | list[Any]
+"""A mapped value. Numbers are floats; dates are the text that the product sent."""
+
+
+class Ability(StrEnum):
+    """What a connector can do. Screens, plans and the conformance suite follow it."""
+
+    REMOVE = "remove"
+    """Take members out of an audience."""
+    LIST = "list"
+    """Tell who is in an audience, for checks."""
+    CREATE = "create"
+    """Create people that the partner does not know, when the operator chose so."""
+    CLOSE = "close"
+    """Delete an audience."""
+    PULL = "pull"
+    """Fetch message events by polling."""
+
+
+@dataclass(frozen=True)
+class MatchKey:
+    """A profile property by which the partner knows people.
+
+    `property` is the profile property (`$email`, or `distinct_id` for the person's own id); `normalize` says
+    how its values compare: `exact`, or `email` (surrounding blanks dropped, lower case).
+    """
+
+    property: str
+    normalize: str = "exact"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The keys that a partner understands, in order of preference."""
+
+    keys: tuple[MatchKey, ...]
+    simplified_identity_warning: str = ""
+    """What to tell the users of a project with simplified identity, when the key is not its `$user_id`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one account at the partner allows. `source` is the page that says so."""
+
+    batch_size: int
+    """Members in one call of `add` or `remove`."""
+    concurrency: int
+    """Calls under way at once."""
+    source: str
+    timeout: timedelta = timedelta(seconds=30)
+    """How long to wait for one answer."""
+    default_interval: timedelta = timedelta(hours=2)
+    """How often a dynamic sync runs unless told otherwise."""
+    pull_interval: timedelta = timedelta(minutes=15)
+    """How often message events are polled."""
+
+
+@dataclass(frozen=True)
+class MessageEventKind:
+    """One kind of message event of a partner, and the name it gets in the hub.
+
+    `exempt` events do not make a person a monthly tracked user. `also_known_as` are other spellings of the
+    same event that users' data may hold; they share the exemption.
+    """
+
+    kind: str
+    event: str
+    exempt: bool
+    also_known_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MessageEvents:
+    """The message events of a partner, as data. `source` is the marker `$source`; `page` documents the names."""
+
+    source: str
+    page: str
+    kinds: tuple[MessageEventKind, ...]
+
+    def event_of(self, kind: str) -> str:
+        """The event name of one of the partner's kinds. Raises KeyError for an unknown kind."""
+        return next(known.event for known in self.kinds if known.kind == kind)
+
+
+@dataclass(frozen=True)
+class MessageEvent:
+    """Something that happened to a message, as the partner tells it.
+
+    `kind` is one of the connector's `message_events`; `id` is the same whenever the partner tells of this
+    event again; `match` is (profile property, normalised value) that finds the person when read; `time` is
+    aware UTC; `properties` are JSON values.
+    """
+
+    kind: str
+    id: str
+    match: tuple[str, str]
+    time: datetime
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who we are at the partner. `id` tells when one account is connected twice."""
+
+    id: str
+    label: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice that the account offers for a setting, such as one of its lists."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The thing at the partner that holds a cohort's members: a tag, a segment, a list.
+
+    `ref` is what the connector needs to find it again (JSON); `name` is what people see at the partner.
+    """
+
+    ref: Mapping[str, Any]
+    name: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person on the way to a partner: the match key and the mapped values, by target name.
+
+    A value of None means that the person no longer has one.
+    """
+
+    key: str
+    values: Mapping[str, Value | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One member that the partner did not take, in its own words.
+
+    With `retry_after` the hub tries again after that time; without it the member is parked until its data,
+    the mapping or the connector's version changes.
+    """
+
+    key: str
+    reason: str
+    code: str = ""
+    retry_after: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one batch: everybody in it was taken, except who is refused."""
+
+    refused: Sequence[Refusal] = ()
+    request_id: str = ""
+    """The partner's name of the request, for its support."""
+
+
+class ConnectorSettings(BaseModel):
+    """Base of every connector's settings; drives form, prompts, environment and validation.
+
+    Secrets are `SecretStr`. Each field has a `title` and a `description`. A field whose choices only the
+    account knows is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    base_url: str = ""
+    """Where the partner's API is; empty means the partner's own address."""
+
+
+class Connector(ABC):
+    """One partner. The hub makes an instance for each connection, and calls it from one event loop.
+
+    `settings` is an instance of the class's own `Settings`; `http` is the guarded client for the partner,
+    already closed in by time-outs and by the address guard.
+    """
+
+    name: ClassVar[str]
+    """What users type: lower case, no blanks."""
+    label: ClassVar[str]
+    """What users read."""
+    docs_url: ClassVar[str]
+    version: ClassVar[str] = "1"
+    """Raise it when members refused before may pass now: parked members are then tried again."""
+    Settings: ClassVar[type[ConnectorSettings]]
+    matching: ClassVar[Matching]
+    limits: ClassVar[Limits]
+    abilities: ClassVar[frozenset[Ability]]
+    message_events: ClassVar[MessageEvents | None] = None
+
+    def __init__(self, settings: Any, http: PartnerClient) -> None:
+        self.settings = settings
+        self.http = http
+
+    @classmethod
+    @abstractmethod
+    def base_url(cls, settings: Any) -> str:
+        """The address of the partner's API for these settings. Raises SettingsWrong when there is none."""
+
+    @abstractmethod
+    async def check(self) -> Account:
+        """Prove that the credential and the settings work, and tell whose account it is. Changes nothing.
+
+        Raises CredentialRefused, SettingsWrong, Wait or PartnerUnavailable.
+        """
+
+    async def options(self, setting: str) -> list[Option]:
+        """What the account offers for a setting declared with `options`. Changes nothing."""
+        raise KeyError(setting)
+
+    @abstractmethod
+    async def open_audience(self, name: str) -> Audience:
+        """Find the audience of that name, or make it. Harmless when repeated.
+
+        Raises SettingsWrong when the settings do not allow one, and the errors of `check`.
+        """
+
+    @abstractmethod
+    async def add(self, audience: Audience, members: Sequence[Member]) -> Outcome:
+        """Put one batch into the audience and write its mapped values. Harmless when repeated.
+
+        `members` has at most `limits.batch_size` members with distinct keys. Members who are in the audience
+        already, and whose values changed, come here too.
+        Raises AudienceGone, BatchRefused, MemberRefused (a batch of one), and the errors of `check`.
+        """
+
+    async def remove(self, audience: Audience, members: Sequence[Member]) -> Outcome:
+        """Take one batch out of the audience. Somebody who is not in it counts as taken out.
+
+        Raises the errors of `add`. Needed for Ability.REMOVE.
+        """
+        raise NotImplementedError(f"{self.label} cannot remove members")
+
+    def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str]]:
+        """The keys of everybody in the audience, page by page. Needed for Ability.LIST."""
+        raise NotImplementedError(f"{self.label} cannot list members")
+
+    async def close_audience(self, audience: Audience) -> None:
+        """Delete the audience, not the people. One that is gone already is fine. Needed for Ability.CLOSE."""
+        raise NotImplementedError(f"{self.label} cannot delete audiences")
+
+    def pull(self, cursor: Cursor) -> AsyncIterator[tuple[Sequence[MessageEvent], Cursor]]:
+        """Message events since `cursor`, page by page, each with the cursor to go on from.
+
+        The hub stores a page before it stores the page's cursor, and drops events that it has: a page may
+        come twice, and may overlap an earlier one, but none may be skipped. Needed for Ability.PULL.
+        """
+        raise NotImplementedError(f"{self.label} has no message events to pull")

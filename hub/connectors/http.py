@@ -1,0 +1,209 @@
+"""The guarded HTTP client that every connector gets: time-outs, address guard, and errors with a meaning."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+import orjson
+from aiohttp.abc import AbstractResolver, ResolveResult
+from httpx_aiohttp import AiohttpTransport
+
+from hub.connectors.addresses import AddressGuard
+from hub.connectors.retry import persist, retry_after
+from hub.errors import (
+    AddressRefused,
+    BatchRefused,
+    CredentialRefused,
+    PartnerError,
+    PartnerUnavailable,
+    SettingsWrong,
+    Wait,
+)
+
+Explain = Callable[[httpx.Response], PartnerError | None]
+"""A connector's reading of an answer with a status of 400 or above; None leaves it to the default."""
+
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_GATEWAY = {502, 504}
+
+
+class _GuardedResolver(AbstractResolver):
+    """Resolves names through the guard, so that the address that was checked is the one connected to."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        addresses = await asyncio.to_thread(self._guard.check, host, port)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in addresses
+        ]
+
+    async def close(self) -> None:
+        """Nothing to let go."""
+
+
+class PartnerClient:
+    """HTTP to one partner. Every failure becomes one of the classes of `hub.errors` below PartnerError.
+
+    `base_url` is the API's address without a slash at its end. `read_attempts` is how often a GET is tried
+    when the partner is busy or away; writing calls are never repeated here: the sync engine does, and records it.
+    A connector sets `explain` to give the partner's own words a meaning, and `headers` to authenticate.
+    Use it as an async context manager, or call `close`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        guard: AddressGuard,
+        timeout: timedelta = timedelta(seconds=30),
+        concurrency: int = 8,
+        read_attempts: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.hostname:
+            raise SettingsWrong(
+                f"{base_url!r} is not an address of an API.", hint="It has the form https://host/path."
+            )
+        self.base_url = base_url.rstrip("/")
+        self.headers: dict[str, str] = {}
+        self.explain: Explain = lambda response: None
+        self._host = address.hostname
+        self._port = address.port or (443 if address.scheme == "https" else 80)
+        self._guard = guard
+        self._read_attempts = read_attempts
+        self._client = httpx.AsyncClient(
+            transport=transport or AiohttpTransport(client=lambda: _session(guard, concurrency)),
+            timeout=httpx.Timeout(timeout.total_seconds(), connect=min(10.0, timeout.total_seconds())),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        self._guarded = transport is not None
+
+    async def __aenter__(self) -> PartnerClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> Any:
+        """GET `path` and return the parsed JSON, trying again while the partner is busy or away."""
+
+        async def once() -> Any:
+            return self.json(await self.request("GET", path, params=params))
+
+        return await persist(once, attempts=self._read_attempts)
+
+    async def post(self, path: str, body: Any, *, params: Mapping[str, Any] | None = None) -> Any:
+        """POST a JSON `body` to `path` and return the parsed JSON of the answer (None when it is empty)."""
+        return self.json(await self.request("POST", path, params=params, body=body))
+
+    async def request(
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
+    ) -> httpx.Response:
+        """Send one request, with a JSON body if one is given, and return an answer below 300.
+
+        Raises PartnerUnavailable when no usable answer came (`answer_lost` tells whether the request may have
+        been carried out), AddressRefused, or what the status means.
+        """
+        await self._check_address()
+        content = None if body is None else orjson.dumps(body)
+        headers = self.headers if content is None else {**self.headers, "Content-Type": "application/json"}
+        try:
+            response = await self._client.request(
+                method, self.base_url + path, params=params, content=content, headers=headers
+            )
+        except httpx.TransportError as error:
+            raise self._unanswered(method, error) from error
+        if response.status_code >= 300:
+            raise self.explain(response) or meaning(response)
+        return response
+
+    def json(self, response: httpx.Response) -> Any:
+        """The parsed body of an answer, None when it is empty. Raises PartnerUnavailable when it is no JSON."""
+        if not response.content:
+            return None
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError as error:
+            raise PartnerUnavailable(
+                f"{self._host} answered {response.status_code} with something that is not JSON.",
+                answer_lost=response.request.method != "GET",
+            ) from error
+
+    async def _check_address(self) -> None:
+        # aiohttp asks no resolver for a literal address, so those are looked at here; names, when connecting
+        if not self._guarded and _is_literal(self._host):
+            self._guard.check(self._host, self._port)
+            self._guarded = True
+
+    def _unanswered(self, method: str, error: httpx.TransportError) -> PartnerError | AddressRefused:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, AddressRefused | PartnerUnavailable):
+                return cause
+            cause = cause.__cause__ or cause.__context__
+        sent = not isinstance(error, _UNSENT)
+        said = str(error) or type(error).__name__
+        return PartnerUnavailable(
+            f"{self._host} {'gave no answer' if sent else 'cannot be reached'}: {said}",
+            answer_lost=sent and method != "GET",
+            hint="Look at the address and at the network; it will be tried again.",
+        )
+
+
+def meaning(response: httpx.Response) -> PartnerError:
+    """What an answer of 300 or above means, for partners that say nothing more exact."""
+    status = response.status_code
+    said = f"{response.request.url.host} answered {status} to {response.request.method} {response.request.url.path}"
+    if status in (401, 403):
+        return CredentialRefused(f"{said}.", hint="Renew the credential of this connection.")
+    if status == 429:
+        return Wait(f"{said}.", seconds=retry_after(response.headers.get("Retry-After")))
+    if status == 503:
+        seconds = retry_after(response.headers.get("Retry-After"))
+        return Wait(f"{said}.", seconds=seconds) if seconds is not None else PartnerUnavailable(f"{said}.")
+    if status >= 500 or status == 408:
+        lost = status in _GATEWAY and response.request.method != "GET"
+        return PartnerUnavailable(f"{said}.", answer_lost=lost)
+    if status < 400 or status in (404, 405, 410):
+        return SettingsWrong(f"{said}.", hint="Look at the address and at the settings of this connection.")
+    return BatchRefused(f"{said}.")
+
+
+def _session(guard: AddressGuard, concurrency: int) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=concurrency, resolver=_GuardedResolver(guard), use_dns_cache=True, ttl_dns_cache=30
+    )
+    return aiohttp.ClientSession(connector=connector, trust_env=False)
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except OSError:
+        return False
+    return True
