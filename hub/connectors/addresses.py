@@ -45,7 +45,7 @@ class AddressGuard:
 
 
 def _refuse_private(host: str, address: str) -> None:
-    if not ipaddress.ip_address(address.split("%")[0]).is_global:
+    if not ipaddress.ip_address(address.split("%", maxsplit=1)[0]).is_global:
         raise AddressRefused(
             f"The address {host} leads to {address}, which is not on the public internet.",
             hint="If that is meant, an operator can allow it with HUB_ALLOW_PRIVATE=true.",

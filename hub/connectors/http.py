@@ -81,9 +81,7 @@ class PartnerClient:
     ) -> None:
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
-            raise SettingsWrong(
-                f"{base_url!r} is not an address of an API.", hint="It has the form https://host/path."
-            )
+            raise SettingsWrong(f"{base_url!r} is not an address of an API.", hint="It has the form https://host/path.")
         self.base_url = base_url.rstrip("/")
         self.headers: dict[str, str] = {}
         self.explain: Explain = lambda response: None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_any
 from tenacity.wait import wait_exponential_jitter
 
 from hub.errors import PartnerUnavailable, Wait
@@ -54,7 +54,7 @@ async def persist(
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((Wait, PartnerUnavailable)),
         wait=partner_wait,
-        stop=stop_after_attempt(attempts) | _asks_for_too_long,
+        stop=stop_any(stop_after_attempt(attempts), _asks_for_too_long),
         before_sleep=note,
         reraise=True,
     )

@@ -1,0 +1,96 @@
+"""Reading the lake through Ibis: DuckDB over the files of a table's present snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hub.errors import StoreError
+from hub.lake.lake import Filter, Lake
+from hub.lake.tables import TableLayout
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+    from ibis.backends.duckdb import Backend
+
+
+class Reader:
+    """One DuckDB connection over the lake. Make it with `reading`; use it in one thread."""
+
+    def __init__(self, backend: Backend, lake: Lake) -> None:
+        self.backend = backend
+        self._lake = lake
+
+    def table(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> ibis.Table:
+        """The rows of a lake table's present snapshot, of the partitions that pass `filters`."""
+        files = self._lake.files(layout, filters)
+        if not files:
+            return self.rows(layout.schema.empty_table())
+        # partition columns are only in the paths, as text
+        stored = self.backend.read_parquet(files, hive_partitioning=True, hive_types_autocast=False)
+        types = {name: str(layout.schema.field(name).type) for name in layout.partition_by}
+        return stored.mutate(**{name: stored[name].cast(kind) for name, kind in types.items()})[layout.schema.names]
+
+    def files(self, *paths: Path) -> ibis.Table:
+        """The rows of Parquet files outside the tables, such as a run's plan."""
+        return self.backend.read_parquet([str(path) for path in paths])
+
+    def rows(self, rows: pa.Table) -> ibis.Table:
+        """Rows that are at hand, as a table to join with."""
+        import ibis
+
+        return ibis.memtable(rows)
+
+    def batches(self, expression: ibis.Table, *, size: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """The result of an expression, batch by batch, never as a whole.
+
+        Raises StoreError when the engine runs out of memory and disk, or a file is gone.
+        """
+        import duckdb
+
+        try:
+            yield from self.backend.to_pyarrow_batches(expression, chunk_size=size)
+        except duckdb.Error as error:
+            raise _failed(error) from error
+
+    def value(self, expression: Any) -> Any:
+        """The single value of a scalar expression, as a Python object."""
+        import duckdb
+
+        try:
+            return self.backend.to_pyarrow(expression).as_py()
+        except duckdb.Error as error:
+            raise _failed(error) from error
+
+
+@contextmanager
+def reading(lake: Lake, *, memory_limit: str = "2GiB", threads: int = 0) -> Iterator[Reader]:
+    """Open a reader within bounds: beyond `memory_limit` it spills to a temporary folder below the lake.
+
+    `threads` of 0 means one a core.
+    """
+    import ibis
+
+    spill_root = lake.root / ".spill"
+    spill_root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=spill_root) as spill:
+        settings: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": spill}
+        if threads:
+            settings["threads"] = threads
+        backend = ibis.duckdb.connect(**settings)
+        try:
+            yield Reader(backend, lake)
+        finally:
+            backend.disconnect()
+
+
+def _failed(error: Exception) -> StoreError:
+    first_line = str(error).strip().splitlines()[0]
+    return StoreError(
+        f"The lake could not be queried: {first_line}",
+        hint="If memory or disk ran out, raise HUB_MEMORY_LIMIT or make room; else run `hub doctor`.",
+    )

@@ -1,0 +1,127 @@
+"""The tables of the lake: their columns and partitions. Documented, so that other tools can read them.
+
+Times are UTC, to the microsecond. Properties are typed maps: a property is in the map of the type that it was
+sent with, so that no comparison ever crosses types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TIME = pa.timestamp("us", tz="UTC")
+
+PROPERTY_MAPS: tuple[tuple[str, pa.DataType], ...] = (
+    ("strings", pa.map_(pa.string(), pa.string())),
+    ("numbers", pa.map_(pa.string(), pa.float64())),
+    ("booleans", pa.map_(pa.string(), pa.bool_())),
+    ("times", pa.map_(pa.string(), TIME)),
+    ("lists", pa.map_(pa.string(), pa.list_(pa.string()))),
+    ("nested", pa.string()),
+)
+"""The typed maps. `strings` holds every text as it was sent; `times` holds, beside it, the instant of a text
+that is an ISO 8601 date or time. The elements of `lists` are JSON texts. `nested` is a JSON object of what is left:
+objects."""
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """One table: its columns, and the columns that partition its files."""
+
+    name: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...]
+
+
+EVENTS = TableLayout(
+    "events",
+    pa.schema(
+        [
+            ("project_id", pa.int32()),
+            ("month", pa.string()),  # of `time`, in UTC: 2026-11
+            ("event", pa.string()),
+            ("distinct_id", pa.string()),
+            ("device_id", pa.string()),
+            ("user_id", pa.string()),
+            ("time", TIME),
+            ("insert_id", pa.string()),
+            ("source", pa.string()),  # $source, or $partner_id
+            ("received_at", TIME),
+            *PROPERTY_MAPS,
+        ]
+    ),
+    ("project_id", "month"),
+)
+
+PROFILES = TableLayout(
+    "profiles",
+    pa.schema(
+        [
+            ("project_id", pa.int32()),
+            ("distinct_id", pa.string()),
+            ("seq", pa.int64()),  # the profile's newest row has the highest
+            ("known_at", TIME),
+            ("deleted", pa.bool_()),
+            *PROPERTY_MAPS,
+        ]
+    ),
+    ("project_id",),
+)
+
+IDENTITY = TableLayout(
+    "identity",
+    pa.schema(
+        [
+            ("project_id", pa.int32()),
+            ("id", pa.string()),
+            ("person", pa.string()),
+            ("known_from", TIME),
+            ("known_to", TIME),  # null: still true
+        ]
+    ),
+    ("project_id",),
+)
+
+HELD = TableLayout(
+    "held",
+    pa.schema(
+        [
+            ("connection_id", pa.int32()),
+            ("audience_id", pa.int32()),
+            ("key", pa.string()),
+            ("person", pa.string()),
+            (
+                "mapped",
+                pa.map_(pa.string(), pa.string()),
+            ),  # target -> typed text, as hub.sync.values writes it
+            ("since", TIME),
+            ("run_id", pa.int64()),  # the newest row of a key is the truth
+            ("gone", pa.bool_()),  # taken out by that run
+        ]
+    ),
+    ("audience_id",),
+)
+
+DELIVERIES = TableLayout(
+    "deliveries",
+    pa.schema(
+        [
+            ("project_id", pa.int32()),
+            ("connection_id", pa.int32()),
+            ("audience_id", pa.int32()),
+            ("sync_id", pa.int32()),
+            ("run_id", pa.int64()),
+            ("batch", pa.int32()),
+            ("action", pa.string()),  # add, update, remove
+            ("person", pa.string()),
+            ("key", pa.string()),
+            ("outcome", pa.string()),  # acknowledged, rejected, owed
+            ("reason", pa.string()),  # the partner's words
+            ("at", TIME),
+        ]
+    ),
+    ("project_id",),
+)
+
+LAYOUTS: tuple[TableLayout, ...] = (EVENTS, PROFILES, IDENTITY, HELD, DELIVERIES)

@@ -1,0 +1,18 @@
+"""Bringing the control plane to this hub's schema, forward only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hub.store.store import Store
+
+
+def migrate(store: Store) -> None:
+    """Create or upgrade the schema to the newest migration. Harmless when it is there already."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["engine"] = store.engine
+    command.upgrade(config, "head")

@@ -1,0 +1,125 @@
+"""Transactions on the control plane: SQLite by default, PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from hub.errors import NotInitialised, StoreError
+
+BUSY_SECONDS = 30
+SCHEMA_HEAD = "0001"
+"""The newest migration. A test holds it against the migrations folder."""
+
+
+class Store:
+    """The control plane behind one SQLAlchemy URL. Safe to use from several threads and processes."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise StoreError(
+                "HUB_DATABASE_URL is not a database URL.", hint="It has the form postgresql+psycopg://..."
+            ) from error
+        self.url = parsed
+        self.embedded = parsed.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {"poolclass": NullPool} if self.embedded else {"pool_pre_ping": True}
+        self.engine = create_engine(parsed, **options)
+        if self.embedded:
+            _prepare_sqlite(self.engine)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction that writes: committed at the end, rolled back when anything is raised.
+
+        SQLite takes its write lock at once, so that no work is lost to a lock found late.
+        Raises StoreError when the database is locked for longer than 30 s, full or away.
+        """
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One short transaction that only reads. It must not outlive a page of rows."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                if self.embedded:
+                    connection.exec_driver_sql(begin)
+                yield connection
+                connection.commit()
+        except OperationalError as error:
+            raise _unusable(error, self) from error
+        except SQLAlchemyError as error:
+            if type(error).__name__ in ("ProgrammingError", "DatabaseError"):
+                raise _unusable(error, self) from error
+            raise
+
+    def check_schema(self) -> None:
+        """Make sure that the database has this hub's schema.
+
+        Raises NotInitialised when it has none, StoreError when it is older or newer.
+        """
+        found = self.schema_version()
+        if found is None:
+            raise NotInitialised("There is no hub here yet.", hint="Make one with `hub init`.")
+        if found != SCHEMA_HEAD:
+            known = found < SCHEMA_HEAD
+            raise StoreError(
+                f"The database has schema {found}, this hub needs {SCHEMA_HEAD}.",
+                hint="Run `hub init`: it migrates forward." if known else "A newer hub wrote it: use that version.",
+            )
+
+    def schema_version(self) -> str | None:
+        """The migration that the database stands at, None when it has no schema."""
+        if self.embedded and not _sqlite_file_exists(self):
+            return None
+        try:
+            with self.engine.connect() as connection:
+                if not inspect(connection).has_table("alembic_version"):
+                    return None
+                return connection.execute(text("select version_num from alembic_version")).scalar()
+        except SQLAlchemyError as error:
+            raise _unusable(error, self) from error
+
+
+def _sqlite_file_exists(store: Store) -> bool:
+    from pathlib import Path
+
+    return bool(store.url.database) and Path(str(store.url.database)).exists()
+
+
+def _prepare_sqlite(engine: Any) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # SQLAlchemy's own BEGIN is given by `writing` and `reading`
+        for pragma in (
+            f"busy_timeout = {BUSY_SECONDS * 1000}",
+            "journal_mode = WAL",
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+
+def _unusable(error: SQLAlchemyError, store: Store) -> StoreError:
+    said = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    place = store.url.render_as_string(hide_password=True)
+    if "locked" in said:
+        hint = f"Another process has been writing for over {BUSY_SECONDS} s. Run the command again."
+    elif "full" in said:
+        hint = "Make room on the disk and run the command again: it goes on where it stopped."
+    else:
+        hint = "Run `hub doctor`."
+    return StoreError(f"The database {place} cannot be used: {said}.", hint=hint)

@@ -1,0 +1,1 @@
+"""What plugin authors test with: the sandbox toolkit and the conformance suite. Shipped with the hub."""

@@ -1,0 +1,60 @@
+"""What every domain package works on: one project of one hub, its control plane and its lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hub.lake.lake import Lake
+    from hub.lake.reading import Reader
+    from hub.settings import Settings
+    from hub.store.store import Store
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project: its events, people, cohorts and syncs are kept apart from those of all others.
+
+    `timezone` is an IANA name; local days, months and hours are those of this zone. `identity` is `simplified`
+    or `original`.
+    """
+
+    id: int
+    name: str
+    timezone: str
+    identity: str
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The project's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """One project, with everything that its rules need to read and write."""
+
+    settings: Settings
+    store: Store
+    lake: Lake
+    project: Project
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where the files of sync runs are kept, one folder a run."""
+        return self.settings.home / "runs"
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """Open the lake for queries, within the memory and the threads that the settings allow."""
+        from hub.lake.reading import reading
+
+        with reading(self.lake, memory_limit=self.settings.memory_limit, threads=self.settings.threads) as reader:
+            yield reader
