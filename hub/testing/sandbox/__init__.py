@@ -1,7 +1,7 @@
 """A toolkit for sandbox partners: servers that behave like a partner's API, keep state and fail on demand.
 
 Subclass `Sandbox`, give it the partner's ASGI app, and get for nothing: a record of every request, faults on
-demand, limits, and admin endpoints under `/_sandbox/`. `serve` runs it; `running` does so in a thread for tests::
+demand, limits, and admin endpoints under `/_sandbox/`. `serve` and `running` run it::
 
     with running(MailchimpSandbox(tmp_path)) as partner:
         partner.admin.fault(kind="answer_lost", method="POST", path="/3.0/lists")

@@ -94,7 +94,7 @@ class _Admin:
         return json_answer({"faults": self._sandbox.faults.shown()})
 
     async def add_faults(self, request: Request) -> Response:
-        """Queue a fault, or a list of them: kind, method, path, regex, after, count, probability, seed, ..."""
+        """Queue a fault, or a list of them: kind, method, path, regex, after, count, probability, seed ..."""
         try:
             given = orjson.loads(await request.body())
             asked = [Fault.model_validate(one) for one in (given if isinstance(given, list) else [given])]

@@ -20,7 +20,7 @@ from hub.testing.sandbox.recorder import Recorder
 class Sandbox(ABC):
     """A partner on this machine. State lives in `home`, a folder of its own, and survives a restart.
 
-    A subclass gives the class attributes, `app` and `settings`; everything else has a working default. The app
+    A subclass gives the class attributes, `app`, `settings` and `reset`; the rest has a working default. The app
     may assume that it is alone: it is called on one thread, and commits what it does before it answers.
     """
 

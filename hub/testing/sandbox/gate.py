@@ -66,9 +66,7 @@ class Gate:
             seq = self._record(scope, body)
             # lets all requests that have arrived take their places, or a limit would never see two at once
             await asyncio.sleep(0)
-            struck = (
-                Struck(0.0, None) if refused else self._sandbox.faults.strike(scope["method"], scope["path"])
-            )
+            struck = Struck(0.0, None) if refused else self._sandbox.faults.strike(scope["method"], scope["path"])
             await asyncio.sleep(struck.seconds)
             try:
                 answer = self._refusal(refused) if refused else await self._answer(scope, body, struck.fault)
@@ -81,13 +79,9 @@ class Gate:
     def _record(self, scope: Scope, body: bytes) -> int:
         method, path = scope["method"], scope["path"]
         keys = self._sandbox.member_keys(method, path, body)
-        return self._sandbox.recorder.arrived(
-            method, path, scope["query_string"].decode("latin-1"), body, keys
-        )
+        return self._sandbox.recorder.arrived(method, path, scope["query_string"].decode("latin-1"), body, keys)
 
-    def _close_record(
-        self, seq: int, scope: Scope, answer: Answer | None, struck: Struck, started: float
-    ) -> None:
+    def _close_record(self, seq: int, scope: Scope, answer: Answer | None, struck: Struck, started: float) -> None:
         kind = struck.fault.kind if struck.fault else None
         self._sandbox.recorder.answered(
             seq,

@@ -13,10 +13,12 @@ class Lines:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, int], asyncio.Transport] = {}
+        self._reported = False
 
     def protocol(self) -> type[H11Protocol]:
         """The uvicorn protocol class which reports its connections here."""
         lines = self._open
+        self._reported = True
 
         class Line(H11Protocol):
             def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -34,7 +36,7 @@ class Lines:
     def gone(self, scope: Scope) -> bool:
         """Whether the client of this request has hung up already."""
         line = self._open.get(tuple(scope.get("client") or ()))
-        return line is not None and line.is_closing()
+        return self._reported and (line is None or line.is_closing())
 
     async def cut(self, scope: Scope, receive: Receive, *, flush: bool) -> None:
         """Cut the connection of this request; with `flush` what was written so far still goes out.

@@ -16,9 +16,7 @@ import orjson
 from hub.testing.sandbox.database import open_database
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-SECRET_PARAMETERS = frozenset(
-    {"api_key", "apikey", "access_token", "token", "key", "secret", "client_secret"}
-)
+SECRET_PARAMETERS = frozenset({"api_key", "apikey", "access_token", "token", "key", "secret", "client_secret"})
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
@@ -50,8 +48,8 @@ class Recorder:
     def arrived(self, method: str, path: str, query: str, body: bytes, keys: Sequence[str] | None) -> int:
         """Note a request as it comes in; returns its sequence number.
 
-        `keys` are the member keys of a writing call (None when it has none). The digest is of method, path and
-        body, so two rows with one digest are one batch sent twice.
+        `keys` are the member keys of a writing call (None when it has none). The digest is of method, path
+        and body, so two rows with one digest are one batch sent twice.
         """
         writing = method not in READING
         digest = _digest(method, path, body) if writing else None

@@ -45,8 +45,9 @@ def serve(
 ) -> None:
     """Run `sandbox` until SIGINT or SIGTERM, then return. It is closed then.
 
-    `port` None is the sandbox's default, 0 a free one. While it listens, `<home>/running.json` (mode 0600) holds
-    its url, process id and settings. `on_ready` is called once it listens. Raises HubError if the port is taken.
+    `port` None is the sandbox's default, 0 a free one. While it listens, `<home>/running.json` (mode 0600)
+    holds its url, process id and settings. `on_ready` is called once it listens. Raises HubError if the port
+    is taken.
     """
     listener = _listen(host, sandbox.default_port if port is None else port)
     try:
@@ -71,9 +72,7 @@ def running(sandbox: Sandbox) -> Iterator[Running]:
         started.set()
 
     server = _Server(sandbox, listener, ready)
-    thread = threading.Thread(
-        target=server.run, kwargs={"sockets": [listener]}, name=f"sandbox-{sandbox.name}"
-    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name=f"sandbox-{sandbox.name}")
     thread.start()
     try:
         if not started.wait(START_SECONDS):
@@ -89,9 +88,7 @@ def running(sandbox: Sandbox) -> Iterator[Running]:
 class _Server(uvicorn.Server):
     """uvicorn, that says when it listens and takes a signal for a normal end."""
 
-    def __init__(
-        self, sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[Running], None]
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[Running], None]) -> None:
         lines = Lines()
         super().__init__(
             uvicorn.Config(
@@ -117,9 +114,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _write_private(
-            self._note, {"url": self._running.url, "pid": os.getpid(), "settings": self._running.settings}
-        )
+        _write_private(self._note, {"url": self._running.url, "pid": os.getpid(), "settings": self._running.settings})
         self._on_ready(self._running)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
