@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, stop_any
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity.stop import stop_base
 from tenacity.wait import wait_exponential_jitter
 
 from hub.errors import PartnerUnavailable, Wait
@@ -28,9 +29,10 @@ def partner_wait(state: RetryCallState) -> float:
     return _backoff(state)
 
 
-def _asks_for_too_long(state: RetryCallState) -> bool:
-    error = state.outcome.exception() if state.outcome else None
-    return isinstance(error, Wait) and (error.seconds or 0) > LONGEST_WAIT
+class _StopWhenAskedForTooLong(stop_base):
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        return isinstance(error, Wait) and (error.seconds or 0) > LONGEST_WAIT
 
 
 async def persist(
@@ -54,7 +56,7 @@ async def persist(
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((Wait, PartnerUnavailable)),
         wait=partner_wait,
-        stop=stop_any(stop_after_attempt(attempts), _asks_for_too_long),
+        stop=stop_after_attempt(attempts) | _StopWhenAskedForTooLong(),
         before_sleep=note,
         reraise=True,
     )

@@ -1,0 +1,302 @@
+"""Connections: accounts at partners, with their settings, their secrets, and whether they work."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+from sqlalchemy import Row, select
+from sqlalchemy.exc import IntegrityError
+
+from hub.clock import now
+from hub.connectors.addresses import AddressGuard
+from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
+from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
+from hub.connectors.plugins import Plugins
+from hub.connectors.secrets import open_vault
+from hub.errors import (
+    AlreadyExists,
+    CredentialRefused,
+    HubError,
+    NotFound,
+    PartnerError,
+    PluginError,
+    SettingsWrong,
+    UsageError,
+)
+from hub.settings import Settings
+from hub.store.tables import audiences, connections, pulls, syncs
+from hub.workspace import Workspace
+
+T = TypeVar("T")
+
+CONNECTED, REFUSED, WRONG, UNREACHABLE = "connected", "refused", "wrong", "unreachable"
+STOPPED_STATES = (REFUSED, WRONG)
+"""States in which no sync runs, until somebody mends the connection."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One account at a partner. `settings` has no secrets. `state` is connected, refused, wrong or unreachable."""
+
+    id: int
+    name: str
+    connector: str
+    label: str
+    state: str
+    message: str
+    account: str
+    checked_at: datetime | None
+    created_at: datetime
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Connections:
+    """The connections of one project. Methods that ask the partner are async; the others may block shortly."""
+
+    def __init__(self, workspace: Workspace, plugins: Plugins) -> None:
+        self._workspace = workspace
+        self._store = workspace.store
+        self._plugins = plugins
+
+    def fields(self, connector: str) -> list[SettingField]:
+        """The settings that a connector asks for. Raises NotFound for an unknown connector."""
+        return fields_of(self._plugins.connector(connector))
+
+    async def options(self, connector: str, values: Mapping[str, Any], setting: str) -> list[Option]:
+        """What the account behind `values` offers for a setting of kind `options`.
+
+        Raises UsageError for wrong values and the PartnerError that the partner answers with.
+        """
+        kind = self._plugins.connector(connector)
+        async with self._opened(kind, validated(kind, values)) as opened:
+            return await contained(opened, opened.options(setting))
+
+    async def add(self, connector: str, name: str, values: Mapping[str, Any]) -> Connection:
+        """Check that the account can be used, and keep the connection. Nothing is kept when it cannot.
+
+        A setting of kind `options` that is missing is filled in when the account offers just one choice.
+        Raises AlreadyExists, NotFound (connector), UsageError (settings), PartnerError (the partner's answer).
+        """
+        kind = self._plugins.connector(connector)
+        self._refuse_taken(name)
+        settings = validated(kind, await self._completed(kind, values))
+        account = await self._account(kind, settings)
+        return self._insert(kind, name, settings, account)
+
+    async def edit(self, name: str, values: Mapping[str, Any]) -> Connection:
+        """Change some settings of a connection, after checking that the account can be used with them."""
+        row = self._row(name)
+        kind = self._plugins.connector(row.connector)
+        settings = validated(kind, {**self._values(row), **values})
+        account = await self._account(kind, settings)
+        shown, secrets = split_secrets(settings)
+        sealed = open_vault(self._workspace.settings).seal(secrets)
+        self._update(row.id, settings=shown, secrets=sealed, updated_at=now(), **_connected(account))
+        return self.get(name)
+
+    async def check(self, name: str) -> Connection:
+        """Ask the partner whether the connection works, and keep its answer. Changes nothing there.
+
+        Returns the connection with its new state; a partner's refusal is a state, not an error.
+        """
+        row = self._row(name)
+        kind = self._plugins.connector(row.connector)
+        try:
+            account = await self._account(kind, validated(kind, self._values(row)))
+        except PartnerError as error:
+            self.note(row.id, error)
+        else:
+            self._update(row.id, **_connected(account))
+        return self.get(name)
+
+    def note(self, connection_id: int, error: PartnerError) -> None:
+        """Keep what a partner's error means for the connection."""
+        said = f"{error.message} {error.hint}".strip()
+        self._update(connection_id, state=_state_after(error), message=said, checked_at=now())
+
+    def list(self) -> list[Connection]:
+        """Every connection, by name."""
+        query = (
+            select(connections)
+            .where(connections.c.project_id == self._workspace.project.id)
+            .order_by(connections.c.name)
+        )
+        with self._store.reading() as connection:
+            return [self._shown(row) for row in connection.execute(query)]
+
+    def get(self, name: str) -> Connection:
+        """The connection called `name`. Raises NotFound with the nearest name."""
+        return self._shown(self._row(name))
+
+    def remove(self, name: str) -> None:
+        """Forget a connection and its secrets. Raises UsageError while a sync uses it."""
+        row = self._row(name)
+        with self._store.writing() as connection:
+            users = connection.execute(select(syncs.c.name).where(syncs.c.connection_id == row.id)).scalars().all()
+            if users:
+                raise UsageError(
+                    f"The connection {name!r} is used by {', '.join(users)}.", hint="Remove those syncs first."
+                )
+            connection.execute(pulls.delete().where(pulls.c.connection_id == row.id))
+            connection.execute(audiences.delete().where(audiences.c.connection_id == row.id))
+            connection.execute(connections.delete().where(connections.c.id == row.id))
+
+    def kind(self, name: str) -> type[Connector]:
+        """The connector class of a connection. Raises NotFound or PluginError."""
+        return self._plugins.connector(self._row(name).connector)
+
+    @asynccontextmanager
+    async def opened(self, name: str) -> AsyncIterator[Connector]:
+        """The connector of a connection, ready to call the partner; closed at the end."""
+        row = self._row(name)
+        kind = self._plugins.connector(row.connector)
+        async with self._opened(kind, validated(kind, self._values(row))) as connector:
+            yield connector
+
+    @asynccontextmanager
+    async def _opened(self, kind: type[Connector], settings: ConnectorSettings) -> AsyncIterator[Connector]:
+        from hub.connectors.http import PartnerClient
+
+        async with PartnerClient(
+            settings.base_url or kind.base_url(settings),
+            guard=guard_of(self._workspace.settings),
+            timeout=kind.limits.timeout,
+            concurrency=kind.limits.concurrency,
+        ) as http:
+            yield kind(settings, http)
+
+    async def _account(self, kind: type[Connector], settings: ConnectorSettings) -> Account:
+        async with self._opened(kind, settings) as opened:
+            return await contained(opened, opened.check())
+
+    async def _completed(self, kind: type[Connector], values: Mapping[str, Any]) -> dict[str, Any]:
+        completed = {name: value for name, value in values.items() if value != ""}
+        for wanted in fields_of(kind):
+            if wanted.kind == "options" and wanted.name not in completed:
+                completed[wanted.name] = await self._only_option(kind, completed, wanted)
+        return completed
+
+    async def _only_option(self, kind: type[Connector], values: Mapping[str, Any], wanted: SettingField) -> str:
+        offered = await self.options(kind.name, values, wanted.name)
+        if len(offered) == 1:
+            return offered[0].value
+        listed = ", ".join(f"{option.value} ({option.label})" for option in offered) or "none"
+        raise UsageError(
+            f"{kind.label} needs the setting {wanted.name}; this account offers: {listed}.",
+            hint=f"Choose one with --set {wanted.name}=VALUE.",
+        )
+
+    def _insert(self, kind: type[Connector], name: str, settings: ConnectorSettings, account: Account) -> Connection:
+        shown, secrets = split_secrets(settings)
+        at = now()
+        try:
+            with self._store.writing() as connection:
+                connection.execute(
+                    connections.insert().values(
+                        project_id=self._workspace.project.id,
+                        name=name,
+                        connector=kind.name,
+                        settings=shown,
+                        secrets=open_vault(self._workspace.settings).seal(secrets),
+                        created_at=at,
+                        updated_at=at,
+                        **_connected(account),
+                    )
+                )
+        except IntegrityError as error:
+            raise AlreadyExists(f"There is a connection {name!r} already.") from error
+        return self.get(name)
+
+    def _refuse_taken(self, name: str) -> None:
+        if not name.strip():
+            raise UsageError("A connection needs a name.")
+        if any(known.name == name for known in self.list()):
+            raise AlreadyExists(
+                f"There is a connection {name!r} already.", hint="Choose another name, or change it with `edit`."
+            )
+
+    def _values(self, row: Row[Any]) -> dict[str, Any]:
+        return {**row.settings, **open_vault(self._workspace.settings).open(row.secrets)}
+
+    def _update(self, connection_id: int, **changes: Any) -> None:
+        with self._store.writing() as connection:
+            connection.execute(connections.update().where(connections.c.id == connection_id).values(**changes))
+
+    def _row(self, name: str) -> Row[Any]:
+        query = select(connections).where(connections.c.project_id == self._workspace.project.id)
+        with self._store.reading() as connection:
+            rows = {row.name: row for row in connection.execute(query)}
+        if name not in rows:
+            near = difflib.get_close_matches(name, rows, n=1)
+            known = ", ".join(sorted(rows)) or "none yet; add one with `hub connection add`"
+            raise NotFound(
+                f"There is no connection {name!r}.", hint=f"Did you mean {near[0]}?" if near else f"There are: {known}."
+            )
+        return rows[name]
+
+    def _shown(self, row: Row[Any]) -> Connection:
+        kind = self._plugins.connectors.get(row.connector)
+        return Connection(
+            id=row.id,
+            name=row.name,
+            connector=row.connector,
+            label=kind.label if kind else row.connector,
+            state=row.state if kind else WRONG,
+            message=row.message if kind else f"The plugin of the connector {row.connector} is not installed or broken.",
+            account=row.account_label,
+            checked_at=row.checked_at,
+            created_at=row.created_at,
+            settings=row.settings,
+        )
+
+
+async def contained(connector: Connector, call: Awaitable[T]) -> T:
+    """Await a connector's call; what is not one of our errors is told as the plugin's fault."""
+    try:
+        return await call
+    except HubError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"The connector {connector.name} failed with {type(error).__name__}: {error}",
+            hint="This is a fault of the plugin; tell its author.",
+        ) from error
+
+
+def guard_of(settings: Settings) -> AddressGuard:
+    """The address guard of a hub: strict, but for the sandboxes that run from its own home."""
+    return AddressGuard(allow_private=settings.allow_private, sandboxes=_running_sandboxes(settings))
+
+
+def _running_sandboxes(settings: Settings) -> set[tuple[str, int]]:
+    found = set()
+    for file in (settings.home / "sandbox").glob("*/running.json"):
+        try:
+            address = urlsplit(orjson.loads(file.read_bytes())["url"])
+        except (OSError, ValueError, KeyError):
+            continue
+        found.add((str(address.hostname), address.port or 80))
+    return found
+
+
+def _connected(account: Account) -> dict[str, Any]:
+    return {
+        "state": CONNECTED,
+        "message": "",
+        "account_id": account.id,
+        "account_label": account.label,
+        "checked_at": now(),
+    }
+
+
+def _state_after(error: PartnerError) -> str:
+    if isinstance(error, CredentialRefused):
+        return REFUSED
+    return WRONG if isinstance(error, SettingsWrong) else UNREACHABLE
