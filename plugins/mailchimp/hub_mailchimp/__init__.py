@@ -1,0 +1,27 @@
+"""Mailchimp for the cohort hub: the plugin named by the entry point `hub.plugins`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hub import hookimpl
+
+if TYPE_CHECKING:
+    from hub import Connector
+    from hub.testing.sandbox import Sandbox
+
+
+@hookimpl
+def hub_connectors() -> list[type[Connector]]:
+    """The one connector: a cohort is kept as a tag of a Mailchimp audience."""
+    from hub_mailchimp.connector import Mailchimp
+
+    return [Mailchimp]
+
+
+@hookimpl
+def hub_sandboxes() -> list[type[Sandbox]]:
+    """A Mailchimp to try things on, without an account."""
+    from hub_mailchimp.sandbox import MailchimpSandbox
+
+    return [MailchimpSandbox]
