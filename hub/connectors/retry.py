@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 from tenacity.stop import stop_base
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
 from hub.errors import PartnerUnavailable, Wait
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 LONGEST_WAIT = 60.0
 """Seconds. A partner that asks for more is left alone until the next run."""
 
-_backoff = wait_exponential_jitter(initial=0.5, max=LONGEST_WAIT, jitter=1.0)
+_backoff = wait_exponential(multiplier=0.5, max=LONGEST_WAIT - 1) + wait_random(0, 1)
 
 
 def partner_wait(state: RetryCallState) -> float:
