@@ -80,15 +80,15 @@ class Lake:
                 raise self._unwritable(layout, error) from error
         return False
 
-    def replace_partition(self, layout: TableLayout, rows: pa.Table, *, predicate: str) -> None:
-        """Put `rows` in the place of all rows that fulfil `predicate`, in one commit: for compaction."""
+    def replace(self, layout: TableLayout, rows: pa.Table | Iterable[pa.RecordBatch], *, predicate: str) -> None:
+        """Put `rows` in the place of all rows that fulfil `predicate`, in one commit: for compaction.
+
+        Raises StoreError; then nothing was changed.
+        """
+        source = rows if isinstance(rows, pa.Table) else _reader(layout, rows)
         try:
             write_deltalake(
-                self._table(layout),
-                rows,
-                mode="overwrite",
-                predicate=predicate,
-                writer_properties=_WRITING,
+                self._table(layout), source, mode="overwrite", predicate=predicate, writer_properties=_WRITING
             )
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error

@@ -96,6 +96,7 @@ HELD = TableLayout(
                 pa.map_(pa.string(), pa.string()),
             ),  # target -> typed text, as hub.sync.values writes it
             ("since", TIME),
+            ("certain", pa.bool_()),  # false: sent, and no answer came back; it may or may not be there
             ("run_id", pa.int64()),  # the newest row of a key is the truth
             ("gone", pa.bool_()),  # taken out by that run
         ]

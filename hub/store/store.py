@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from hub.errors import NotInitialised, StoreError
 
@@ -30,8 +29,7 @@ class Store:
             ) from error
         self.url = parsed
         self.embedded = parsed.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"poolclass": NullPool} if self.embedded else {"pool_pre_ping": True}
-        self.engine = create_engine(parsed, **options)
+        self.engine = create_engine(parsed, pool_pre_ping=not self.embedded)
         if self.embedded:
             _prepare_sqlite(self.engine)
 

@@ -91,6 +91,7 @@ imports = Table(
     Column("lines", BigInteger, nullable=False, default=0),  # lines that are done
     Column("accepted", BigInteger, nullable=False, default=0),
     Column("rejected", BigInteger, nullable=False, default=0),
+    Column("reasons", JSON, nullable=False, default=dict),  # reason -> rejected lines
     Column("chunk", Integer, nullable=False, default=0),  # chunks that are done
     Column("state", String(16), nullable=False),  # running, done
     Column("started_at", UtcDateTime, nullable=False),
@@ -214,11 +215,6 @@ runs = Table(
     Column("unchanged", BigInteger, nullable=False, default=0),
     Column("parked", BigInteger, nullable=False, default=0),  # refused before, and not due to be tried again
     Column("plan_digest", String(64), nullable=False, default=""),
-    Column("added", BigInteger, nullable=False, default=0),
-    Column("updated", BigInteger, nullable=False, default=0),
-    Column("removed", BigInteger, nullable=False, default=0),
-    Column("rejected", BigInteger, nullable=False, default=0),
-    Column("owed", BigInteger, nullable=False, default=0),
     Column("timings", JSON, nullable=False),  # phase -> seconds
     Column("message", Text, nullable=False, default=""),
     Column("hint", Text, nullable=False, default=""),

@@ -1,0 +1,117 @@
+"""Hub: the one object that the command line, the terminal UI and the server hold.
+
+Everything that a person can do goes through here, and everything below it knows nothing of screens.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub.settings import Settings, load
+from hub.workspace import Workspace
+
+if TYPE_CHECKING:
+    from hub.cohorts.service import Cohorts
+    from hub.connectors.connections import Connections
+    from hub.connectors.plugins import Plugins
+    from hub.events.service import Events
+    from hub.inbound.service import Inbound
+    from hub.people.mtu import Mtu
+    from hub.people.profiles_service import Profiles
+    from hub.status import Status
+    from hub.sync.service import Syncs
+
+
+class Hub:
+    """One project of one hub. Parts are made when first used, so that opening is cheap.
+
+    Threads may share it. Methods that talk to partners are async; all others block shortly, and a UI calls
+    them on a worker thread.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    @classmethod
+    def open(cls, home: Path | None = None, project: str = "") -> Hub:
+        """Open the hub in `home` (or in HUB_HOME) on the project of that name, or on its first one.
+
+        Raises NotInitialised when there is none, StoreError when it cannot be used, NotFound (project).
+        """
+        from hub.lake.lake import Lake
+        from hub.projects import find_project
+        from hub.store.store import Store
+
+        settings = load(home)
+        store = Store(settings.control_plane_url)
+        store.check_schema()
+        found = find_project(store, project or settings.project)
+        return cls(Workspace(settings, store, Lake(settings.lake_root), found))
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this hub."""
+        return self.workspace.settings
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The installed plugins."""
+        from hub.connectors.plugins import load_plugins
+
+        return load_plugins()
+
+    @cached_property
+    def events(self) -> Events:
+        """Events in."""
+        from hub.events.service import Events
+
+        return Events(self.workspace)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Profiles in."""
+        from hub.people.profiles_service import Profiles
+
+        return Profiles(self.workspace)
+
+    @cached_property
+    def cohorts(self) -> Cohorts:
+        """Cohorts and their members."""
+        from hub.cohorts.service import Cohorts
+
+        return Cohorts(self.workspace)
+
+    @cached_property
+    def connections(self) -> Connections:
+        """Accounts at partners."""
+        from hub.connectors.connections import Connections
+
+        return Connections(self.workspace, self.plugins)
+
+    @cached_property
+    def syncs(self) -> Syncs:
+        """Cohorts on their way to partners."""
+        from hub.sync.service import Syncs
+
+        return Syncs(self.workspace, self.cohorts, self.connections)
+
+    @cached_property
+    def inbound(self) -> Inbound:
+        """Message events on their way in."""
+        from hub.inbound.service import Inbound
+
+        return Inbound(self.workspace, self.connections)
+
+    def mtu(self, month: str = "") -> Mtu:
+        """Monthly tracked users of `month` (YYYY-MM in the project's zone; empty: the present month)."""
+        from hub.people.mtu import mtu
+
+        return mtu(self.workspace, month, self.plugins.message_events())
+
+    def status(self) -> Status:
+        """What this hub holds, and what to do next."""
+        from hub.status import status
+
+        return status(self)

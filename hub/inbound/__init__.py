@@ -1,0 +1,1 @@
+"""Partners' message events, on their way in."""

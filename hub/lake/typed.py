@@ -1,0 +1,134 @@
+"""The typed maps of the lake, from properties and back.
+
+A property lives in the map of the type that it was sent with (`hub.lake.tables.PROPERTY_MAPS`): text in `strings`, and in
+`times` as well when it is an ISO 8601 date or date-time; numbers in `numbers`; yes and no in `booleans`; lists in `lists`,
+each element as JSON text; objects in `nested`, one JSON object for all. `null` means "not set" and is nowhere.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from hub.lake.tables import PROPERTY_MAPS, TIME
+
+Properties = Mapping[str, Any]
+"""Property names and values as JSON has them: str, bool, int, float, list, dict or None."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_EXACT = 2**53  # whole numbers beyond it are not exact in a double
+_ISO = re.compile(
+    r"\d{4}-[01]\d-[0-3]\d(?:T[0-2]\d:[0-5]\d(?::[0-5]\d(?:[.,]\d{1,9})?)?(?:Z|[+-][0-2]\d:?[0-5]\d)?)?", re.ASCII
+)
+
+
+def property_columns(rows: Iterable[Properties]) -> list[pa.Array]:
+    """The columns of PROPERTY_MAPS, in its order, one row for each of `rows`.
+
+    Texts must be encodable as UTF-8 and numbers must fit a double. Whole numbers beyond 2^53 lose their last digits,
+    as they do in JavaScript.
+    """
+    strings, numbers, booleans = _Map([]), _Map(array("d")), _Map([])
+    times, lists, elements = _Map(array("q")), _Map(array("i", [0])), list[str]()
+    nested: list[str | None] = []
+    # the loop below runs once for every property of every event: local names, no calls that can be spared
+    string_key, string_value = strings.keys.append, strings.values.append
+    number_key, number_value = numbers.keys.append, numbers.values.append
+    for properties in rows:
+        objects: dict[str, Any] | None = None
+        for key, value in properties.items():
+            kind = type(value)
+            if kind is str:
+                string_key(key)
+                string_value(value)
+                if value[4:8:3] == "--":
+                    times.put(key, microseconds_of(value))
+            elif kind is int or kind is float:
+                number_key(key)
+                number_value(value)
+            elif kind is bool:
+                booleans.put(key, value)
+            elif kind is list:
+                elements.extend(_text(element) for element in value)
+                lists.put(key, len(elements))
+            elif value is not None:
+                objects = {**(objects or {}), key: value}
+        for column in (strings, numbers, booleans, times, lists):
+            column.offsets.append(len(column.keys))
+        nested.append(None if objects is None else _text(objects))
+    values = (
+        pa.array(strings.values, pa.string()),
+        _array(numbers.values, pa.float64()),
+        pa.array(booleans.values, pa.bool_()),
+        _array(times.values, TIME),
+        pa.ListArray.from_arrays(_array(lists.values, pa.int32()), pa.array(elements, pa.string())),
+    )
+    columns = zip((strings, numbers, booleans, times, lists), values, PROPERTY_MAPS, strict=False)
+    return [*(column.built(items, kind) for column, items, (_, kind) in columns), pa.array(nested, pa.string())]
+
+
+def properties_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of one row of the lake: the inverse of `property_columns`, without what was null.
+
+    `row` has the typed maps as Arrow gives them (lists of pairs) or as dicts. Whole numbers come back as int.
+    """
+    found: dict[str, Any] = dict(row["strings"] or ())
+    found.update((name, _number(value)) for name, value in dict(row["numbers"] or ()).items())
+    found.update(dict(row["booleans"] or ()))
+    lists = dict(row["lists"] or ())
+    found.update((name, [orjson.loads(element) for element in elements]) for name, elements in lists.items())
+    found.update(orjson.loads(row["nested"] or "{}"))
+    return found
+
+
+@lru_cache(maxsize=65_536)
+def microseconds_of(text: str) -> int | None:
+    """The instant of an ISO 8601 date or date-time, in microseconds since 1970 UTC; None when it is something else.
+
+    Extended format only (`2026-10-03`, `2026-10-03T12:00:00.5+02:00`); without a zone it is UTC, a date is its midnight.
+    """
+    if not _ISO.fullmatch(text):
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:  # the 31st of February
+        return None
+    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+
+
+class _Map:
+    """One typed map in the making: the keys and values of all rows one after the other, and where each row ends."""
+
+    def __init__(self, values: Any) -> None:
+        self.keys: list[str] = []
+        self.values = values
+        self.offsets = array("i", [0])
+
+    def put(self, key: str, value: Any) -> None:
+        if value is not None:
+            self.keys.append(key)
+            self.values.append(value)
+
+    def built(self, values: pa.Array, kind: pa.DataType) -> pa.Array:
+        offsets = _array(self.offsets, pa.int32())
+        return pa.MapArray.from_arrays(offsets, pa.array(self.keys, pa.string()), values, kind)
+
+
+def _array(values: array[Any], kind: pa.DataType) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value.is_integer() and abs(value) <= _EXACT else value

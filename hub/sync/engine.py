@@ -1,0 +1,260 @@
+"""Carrying out one run: evaluate, plan, deliver, settle, from wherever it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Row, select
+
+from hub.clock import now
+from hub.cohorts.members import qualified
+from hub.connectors.connections import Connections
+from hub.connectors.contract import Ability, Audience, Connector
+from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, PartnerError, SettingsWrong, StoreError
+from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.sync.deliver import Delivery, PlanReader, open_audience
+from hub.sync.held import compact
+from hub.sync.ledger import Ledger
+from hub.sync.models import Progress, Report, Run
+from hub.sync.plan import Plan, members_file, parked_table, plan_file, write_members, write_plan
+from hub.sync.settle import Settled, settle
+from hub.sync.states import BatchState, RunState
+
+if TYPE_CHECKING:
+    from hub.cohorts.service import Cohorts
+    from hub.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Parties:
+    """The rows that a run is about."""
+
+    run: Row[Any]
+    sync: Row[Any]
+    audience: Row[Any]
+    cohort: str
+    connection: str
+
+
+class Engine:
+    """Carries runs out. Whoever calls it holds the lease of the run's audience."""
+
+    def __init__(self, workspace: Workspace, cohorts: Cohorts, connections: Connections) -> None:
+        self._workspace = workspace
+        self._cohorts = cohorts
+        self._connections = connections
+        self._ledger = Ledger(workspace.store)
+
+    async def carry_out(self, run_id: int, report: Report, stop: threading.Event) -> Run:
+        """Take a run from the state that it is in to its end.
+
+        What ends a run early (a refused credential, a partner that is away) is its state and message, not an error.
+        Raises Interrupted when `stop` was set, and StoreError when a disk is full: then the run can be resumed.
+        """
+        parties = await asyncio.to_thread(self._parties, run_id)
+        try:
+            await self._prepare(parties, report, stop)
+        except (Interrupted, StoreError):
+            raise
+        except HubError as error:
+            self._ledger.move(run_id, RunState.FAILED, message=error.message, hint=error.hint)
+            return await asyncio.to_thread(self._ledger.run, run_id)
+        if self._state(run_id) is RunState.DELIVERING:
+            await self._deliver(parties, report, stop)
+        if self._state(run_id) is RunState.SETTLING:
+            report(Progress(run_id, RunState.SETTLING))
+            await self._timed(run_id, "settle", lambda: self._settle(parties))
+        return await asyncio.to_thread(self._ledger.run, run_id)
+
+    async def _prepare(self, parties: Parties, report: Report, stop: threading.Event) -> None:
+        run_id = parties.run.id
+        if self._state(run_id) is RunState.EVALUATING:
+            report(Progress(run_id, RunState.EVALUATING))
+            await self._timed(run_id, "evaluate", lambda: self._evaluate(parties))
+        _heed(stop, parties)
+        if self._state(run_id) is RunState.PLANNING:
+            report(Progress(run_id, RunState.PLANNING))
+            await self._timed(run_id, "plan", lambda: self._plan(parties))
+        _heed(stop, parties)
+
+    def _evaluate(self, parties: Parties) -> None:
+        kind = self._connections.kind(parties.connection)
+        as_of = now()
+        with self._workspace.reading() as reader:
+            people = qualified(
+                reader,
+                self._workspace.project,
+                self._cohorts.get(parties.cohort).definition,
+                as_of,
+                key=kind.matching.keys[0],
+                mapping=parties.run.mapping,
+            )
+            write_members(reader, people, members_file(self._workspace, parties.run.id))
+        self._ledger.move(parties.run.id, RunState.PLANNING, as_of=as_of)
+
+    def _plan(self, parties: Parties) -> None:
+        kind = self._connections.kind(parties.connection)
+        with self._workspace.reading() as reader:
+            plan = write_plan(
+                reader,
+                members=members_file(self._workspace, parties.run.id),
+                plan=plan_file(self._workspace, parties.run.id),
+                audience_id=parties.audience.id,
+                targets=parties.run.mapping,
+                parked=(parked_table(page) for page in self._ledger.parked(parties.audience.id)),
+                connector_version=kind.version,
+                can_remove=Ability.REMOVE in kind.abilities,
+            )
+        self._ledger.plan(parties.run.id, plan.batches(kind.limits.batch_size), **_figures(plan))
+        members_file(self._workspace, parties.run.id).unlink(missing_ok=True)
+
+    async def _deliver(self, parties: Parties, report: Report, stop: threading.Event) -> None:
+        run_id = parties.run.id
+        started = monotonic()
+        waiting = await asyncio.to_thread(self._ledger.batches, run_id, BatchState.PLANNED)
+        ended_by: HubError | None = None
+        if waiting or parties.audience.ref is None:
+            try:
+                async with self._connections.opened(parties.connection) as connector:
+                    ended_by = await self._send(parties, connector, report, stop)
+            except PartnerError as error:
+                ended_by = error
+        self._add_time(run_id, "deliver", monotonic() - started)
+        if stop.is_set() and ended_by is None and self._ledger.batches(run_id, BatchState.PLANNED):
+            _heed(stop, parties)
+        await asyncio.to_thread(self._end_delivery, parties, ended_by)
+
+    async def _send(
+        self, parties: Parties, connector: Connector, report: Report, stop: threading.Event
+    ) -> HubError | None:
+        audience = await self._audience(parties, connector)
+        run = await asyncio.to_thread(self._ledger.run, parties.run.id)
+        done = sum(batch.size for batch in self._ledger.batches(run.id, BatchState.ACKNOWLEDGED, BatchState.OWED))
+
+        def answered(members: int) -> None:
+            nonlocal done
+            done += members
+            report(Progress(run.id, RunState.DELIVERING, done, run.planned))
+
+        answered(0)
+        delivery = Delivery(
+            ledger=self._ledger,
+            connector=connector,
+            audience=audience,
+            audience_id=parties.audience.id,
+            run_id=run.id,
+            plan=PlanReader(plan_file(self._workspace, run.id)),
+            answered=answered,
+            stop=stop,
+        )
+        await delivery.finish()
+        return delivery.ended_by
+
+    async def _audience(self, parties: Parties, connector: Connector) -> Audience:
+        row = parties.audience
+        if row.ref is not None:
+            return Audience(ref=row.ref, name=row.name, url=row.url)
+        opened = await open_audience(connector, row.name)
+        with self._workspace.store.writing() as connection:
+            connection.execute(
+                audiences.update().where(audiences.c.id == row.id).values(ref=dict(opened.ref), url=opened.url)
+            )
+        return opened
+
+    def _end_delivery(self, parties: Parties, ended_by: HubError | None) -> None:
+        values: dict[str, str] = {}
+        if ended_by:
+            values = {"message": ended_by.message, "hint": ended_by.hint}
+        if isinstance(ended_by, CredentialRefused | SettingsWrong):
+            self._connections.note(parties.sync.connection_id, ended_by)
+        if isinstance(ended_by, AudienceGone):
+            with self._workspace.store.writing() as connection:
+                connection.execute(
+                    audiences.update().where(audiences.c.id == parties.audience.id).values(gone_at=now())
+                )
+            values["hint"] = "The next run makes the audience anew and sends everybody."
+        self._ledger.stop_delivering(parties.run.id, **values)
+
+    def _settle(self, parties: Parties) -> None:
+        run_id = parties.run.id
+        settle(
+            self._workspace,
+            Settled(
+                project_id=self._workspace.project.id,
+                connection_id=parties.sync.connection_id,
+                audience_id=parties.audience.id,
+                sync_id=parties.sync.id,
+                run_id=run_id,
+            ),
+            plan=plan_file(self._workspace, run_id),
+            batches=self._ledger.batches(run_id),
+            refused=self._ledger.refused_in(run_id),
+        )
+        compact(self._workspace, parties.audience.id)
+        run = self._ledger.run(run_id)
+        failed = bool(run.owed or run.message)
+        self._ledger.move(run_id, RunState.FAILED if failed else RunState.DONE, message=_closing_words(run))
+        if not run.planned:
+            shutil.rmtree(plan_file(self._workspace, run_id).parent, ignore_errors=True)
+
+    def _parties(self, run_id: int) -> Parties:
+        run = self._ledger.row(run_id)
+        with self._workspace.store.reading() as connection:
+            sync = connection.execute(select(syncs).where(syncs.c.id == run.sync_id)).one()
+            audience = connection.execute(select(audiences).where(audiences.c.id == run.audience_id)).one()
+            cohort = connection.execute(select(cohorts.c.name).where(cohorts.c.id == sync.cohort_id)).scalar_one()
+            name = connection.execute(
+                select(connections.c.name).where(connections.c.id == sync.connection_id)
+            ).scalar_one()
+        return Parties(run, sync, audience, cohort, name)
+
+    def _state(self, run_id: int) -> RunState:
+        return RunState(self._ledger.row(run_id).state)
+
+    async def _timed(self, run_id: int, phase: str, step: Callable[[], None]) -> None:
+        started = monotonic()
+        await asyncio.to_thread(step)
+        self._add_time(run_id, phase, monotonic() - started)
+
+    def _add_time(self, run_id: int, phase: str, seconds: float) -> None:
+        timings = dict(self._ledger.row(run_id).timings)
+        timings[phase] = round(timings.get(phase, 0.0) + seconds, 3)
+        self._ledger.note(run_id, timings=timings)
+
+
+def _heed(stop: threading.Event, parties: Parties) -> None:
+    if stop.is_set():
+        raise Interrupted(
+            f"Run {parties.run.id} of {parties.sync.name} was stopped; everything so far is saved.",
+            signal_number=2,
+            hint=f"`hub sync run {parties.sync.name}` goes on with it.",
+        )
+
+
+def _figures(plan: Plan) -> dict[str, Any]:
+    return {
+        "qualified": plan.qualified,
+        "skipped": dict(plan.skipped),
+        "to_add": plan.to_add,
+        "to_update": plan.to_update,
+        "to_remove": plan.to_remove,
+        "unchanged": plan.unchanged,
+        "parked": plan.parked,
+        "plan_digest": plan.digest,
+    }
+
+
+def _closing_words(run: Run) -> str:
+    said = run.message
+    if run.owed:
+        said = f"{run.owed} members are owed and go out with the next run. {said}".strip()
+    if run.lost_answers:
+        again = "1 batch" if run.lost_answers == 1 else f"{run.lost_answers} batches"
+        said = f"{again} may have been sent twice, because no answer to the first sending came back. {said}".strip()
+    return said

@@ -1,0 +1,115 @@
+"""Leases on audiences: at most one run of an audience at a time, on any machine.
+
+A lease is kept alive by a heartbeat. One whose time is up, or whose process on this very machine has died, may
+be taken over at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from hub.clock import now
+from hub.errors import Busy, StoreError
+from hub.store.store import Store
+
+LASTS = timedelta(seconds=60)
+HEARTBEAT = timedelta(seconds=15)
+
+
+@asynccontextmanager
+async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIterator[None]:
+    """Hold the lease of the row of `table` whose primary key is `key`, for as long as the block runs.
+
+    The table has columns `lease_owner` and `lease_until`. Raises Busy, naming `what` and who has it.
+    """
+    owner = f"{_this_process()}:{uuid.uuid4().hex[:8]}"
+    await asyncio.to_thread(_take, store, table, key, owner, what)
+    beating = asyncio.create_task(_beat(store, table, key, owner))
+    try:
+        yield
+    finally:
+        beating.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await beating
+        await asyncio.to_thread(_give_back, store, table, key, owner)
+
+
+def _take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
+    column = next(iter(table.primary_key.columns))
+    with store.writing() as connection:
+        row = connection.execute(select(table.c.lease_owner, table.c.lease_until).where(column == key)).one()
+        if row.lease_owner and row.lease_until > now() and _may_be_alive(row.lease_owner):
+            host, pid = row.lease_owner.split(":")[:2]
+            raise Busy(
+                f"{what} is being worked on by process {pid} on {host}.", hint="Wait for it to end; nothing was done."
+            )
+        connection.execute(table.update().where(column == key).values(lease_owner=owner, lease_until=now() + LASTS))
+
+
+def _give_back(store: Store, table: Table, key: Any, owner: str) -> None:
+    column = next(iter(table.primary_key.columns))
+    with store.writing() as connection:
+        connection.execute(
+            table.update().where(column == key, table.c.lease_owner == owner).values(lease_owner=None, lease_until=None)
+        )
+
+
+async def _beat(store: Store, table: Table, key: Any, owner: str) -> None:
+    column = next(iter(table.primary_key.columns))
+    while True:
+        await asyncio.sleep(HEARTBEAT.total_seconds())
+        with contextlib.suppress(StoreError):  # a busy database: the lease outlives several missed beats
+            await asyncio.to_thread(_renew, store, table, column == key, owner)
+
+
+def _renew(store: Store, table: Table, condition: Any, owner: str) -> None:
+    with store.writing() as connection:
+        connection.execute(
+            table.update().where(condition, table.c.lease_owner == owner).values(lease_until=now() + LASTS)
+        )
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _may_be_alive(owner: str) -> bool:
+    host, pid, started, _ = owner.split(":")
+    if host != socket.gethostname():
+        return True  # only time can tell
+    return _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """When a process of this machine started, as an opaque text; empty when there is none (or none can be seen)."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return _started_without_proc(pid)
+    except OSError:
+        return ""
+    state, *rest = status.rpartition(")")[2].split()
+    return "" if state == "Z" else rest[18]
+
+
+def _started_without_proc(pid: int) -> str:
+    if Path("/proc/self/stat").exists():
+        return ""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    return "running"

@@ -1,0 +1,166 @@
+"""Syncs and runs, as everybody outside this package sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.sync.states import FINAL, RunState
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a sync.
+
+    `qualified` people are in the cohort; those of them who cannot go out are counted in `skipped`, by reason.
+    `to_add`, `to_update` and `to_remove` are the plan; `added`, `updated` and `removed` were acknowledged by the
+    partner; `rejected` were refused in this run; `owed` could not be delivered and go out with the next run;
+    `unchanged` need nothing; `parked` were refused earlier and are not tried again yet. `lost_answers` counts
+    batches that may have been sent twice, because no answer came back. `timings` are seconds by phase.
+    """
+
+    id: int
+    sync: str
+    audience: str
+    state: RunState
+    trigger: str
+    as_of: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+    resumed: int
+    qualified: int
+    skipped: Mapping[str, int]
+    to_add: int
+    to_update: int
+    to_remove: int
+    unchanged: int
+    parked: int
+    added: int
+    updated: int
+    removed: int
+    rejected: int
+    owed: int
+    batches: int
+    batches_done: int
+    lost_answers: int
+    timings: Mapping[str, float]
+    message: str
+    hint: str
+    plan_digest: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing will happen any more in this run."""
+        return self.state in FINAL
+
+    @property
+    def planned(self) -> int:
+        """Members that the plan sends."""
+        return self.to_add + self.to_update + self.to_remove
+
+    def figures(self) -> dict[str, Any]:
+        """The run for machines: the stable keys of `hub sync run --json`."""
+        return {
+            "run": self.id,
+            "sync": self.sync,
+            "audience": self.audience,
+            "state": self.state.value,
+            "qualified": self.qualified,
+            "skipped": dict(self.skipped),
+            "added": self.added,
+            "removed": self.removed,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "parked": self.parked,
+            "rejected": self.rejected,
+            "owed": self.owed,
+            "batches": self.batches,
+            "lost_answers": self.lost_answers,
+            "resumed": self.resumed,
+            "started_at": self.created_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+            "seconds": dict(self.timings),
+            "message": self.message,
+            "hint": self.hint,
+        }
+
+
+@dataclass(frozen=True)
+class Sync:
+    """A cohort that is kept, or was once put, in an audience at a partner.
+
+    `every` is None for a one-time sync. `state` is active, done (a one-time sync that has run) or stopped.
+    `next_run_at` is None when nothing is scheduled. `missed` counts ticks at which nobody was there to run it.
+    `mapping` is target name at the partner -> profile property.
+    """
+
+    id: int
+    name: str
+    cohort: str
+    connection: str
+    audience: str
+    every: timedelta | None
+    mapping: Mapping[str, str]
+    state: str
+    message: str
+    next_run_at: datetime | None
+    missed: int
+    created_at: datetime
+    last_run: Run | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """The sync for machines: the stable keys of `hub sync list --json`."""
+        return {
+            "sync": self.name,
+            "cohort": self.cohort,
+            "connection": self.connection,
+            "audience": self.audience,
+            "every_seconds": int(self.every.total_seconds()) if self.every else None,
+            "mapping": dict(self.mapping),
+            "state": self.state,
+            "message": self.message,
+            "next_run_at": self.next_run_at.isoformat() if self.next_run_at else None,
+            "missed": self.missed,
+            "last_run": self.last_run.figures() if self.last_run else None,
+        }
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: `done` of `total` members are answered, in the step `state`."""
+
+    run: int
+    state: RunState
+    done: int = 0
+    total: int = 0
+    note: str = ""
+
+
+Report = Callable[[Progress], None]
+"""Called now and then, from the event loop's thread, with how far a run is."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One member that the partner did not take, in its words. `retry_at` is when he is tried again by himself."""
+
+    person: str
+    key: str
+    action: str
+    reason: str
+    code: str
+    tries: int
+    last_at: datetime
+    retry_at: datetime
+
+
+@dataclass(frozen=True)
+class Due:
+    """What one `run-due` did: runs by sync name, pulls by connection name, and what went wrong, by either."""
+
+    runs: list[Run] = field(default_factory=list)
+    pulled: Mapping[str, int] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int = 0

@@ -1,0 +1,295 @@
+"""A run's first two steps: who is in the cohort, and what that means for what the partner holds.
+
+Both leave one file in the run's folder: `members.parquet` as evaluated, `plan.parquet` in the order in which it is
+delivered. A plan is immutable: what it says is what runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hub.clock import now
+from hub.errors import StoreError
+from hub.lake.reading import Reader
+from hub.lake.tables import TIME
+from hub.sync.held import held_by
+from hub.sync.states import Action
+
+if TYPE_CHECKING:
+    import ibis
+
+    from hub.workspace import Workspace
+
+NO_PROFILE, NO_KEY, SHARED_KEY = "no profile", "no key", "shared key"
+"""Why somebody in the cohort cannot go out: no profile property at all; no value for the match key; or somebody
+else has the same value, and goes out for both."""
+
+ROWS_IN_GROUP = 50_000
+
+_MAP = pa.map_(pa.string(), pa.string())
+MEMBERS = pa.schema([("person", pa.string()), ("has_profile", pa.bool_()), ("key", pa.string()), ("mapped", _MAP)])
+PARKED = pa.schema(
+    [
+        ("key", pa.string()),
+        ("action", pa.string()),
+        ("fingerprint", pa.string()),
+        ("version", pa.string()),
+        ("retry_at", TIME),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The figures of a plan. `skipped` counts people by reason; `digest` is the SHA-256 of the plan's file."""
+
+    qualified: int
+    skipped: Mapping[str, int]
+    to_add: int
+    to_update: int
+    to_remove: int
+    unchanged: int
+    parked: int
+    digest: str
+
+    def batches(self, size: int) -> list[tuple[Action, int, int]]:
+        """The plan cut into batches of at most `size` rows of one action: (action, first row, rows)."""
+        cut = []
+        first = 0
+        for action, rows in (
+            (Action.ADD, self.to_add),
+            (Action.UPDATE, self.to_update),
+            (Action.REMOVE, self.to_remove),
+        ):
+            for offset in range(0, rows, size):
+                cut.append((action, first + offset, min(size, rows - offset)))
+            first += rows
+        return cut
+
+
+def members_file(workspace: Workspace, run_id: int) -> Path:
+    """Where a run keeps who is in the cohort."""
+    return workspace.runs_folder / str(run_id) / "members.parquet"
+
+
+def plan_file(workspace: Workspace, run_id: int) -> Path:
+    """Where a run keeps its plan."""
+    return workspace.runs_folder / str(run_id) / "plan.parquet"
+
+
+def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
+    """Write the evaluated cohort (`person, has_profile, key, mapped`) to `path`, all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".writing")
+    with _disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
+        for batch in reader.batches(people[MEMBERS.names]):
+            writer.write_batch(batch.cast(MEMBERS))
+    _keep(unfinished, path)
+
+
+def write_plan(
+    reader: Reader,
+    *,
+    members: Path,
+    plan: Path,
+    audience_id: int,
+    targets: Iterable[str],
+    parked: Iterable[pa.Table],
+    connector_version: str,
+    can_remove: bool,
+) -> Plan:
+    """Compare the evaluated cohort with what the audience holds, and write what is to be done to `plan`.
+
+    `targets` are the names of the mapped values; `parked` are tables of the schema PARKED. Rows are ordered by
+    action (add, update, remove) and key. Without `can_remove` nobody is taken out.
+    """
+    people = reader.files(members)
+    counts = _count(reader, people)
+    going = _going(people, shared=counts.shared)
+    changes = _changes(going, held_by(reader, audience_id), sorted(targets))
+    if not can_remove:
+        changes = changes.filter(changes.rank < 2)
+    waiting = _waiting(reader, parked, connector_version)
+    held_back = changes.semi_join(waiting, ["key", "action", "fingerprint"]) if waiting is not None else None
+    if waiting is not None:
+        changes = changes.anti_join(waiting, ["key", "action", "fingerprint"])
+    digest = _write_sorted(reader, changes, plan)
+    sent = _by_action(reader, reader.files(plan))
+    kept_back = _by_action(reader, held_back) if held_back is not None else dict.fromkeys(Action, 0)
+    touched = sum(each[action] for each in (sent, kept_back) for action in (Action.ADD, Action.UPDATE))
+    return Plan(
+        qualified=counts.qualified,
+        skipped=counts.skipped,
+        to_add=sent[Action.ADD],
+        to_update=sent[Action.UPDATE],
+        to_remove=sent[Action.REMOVE],
+        unchanged=counts.distinct_keys - touched,
+        parked=sum(kept_back.values()),
+        digest=digest,
+    )
+
+
+def parked_table(rows: Iterable[Any]) -> pa.Table:
+    """Rows of the exceptions, as `write_plan` wants them."""
+    columns: list[list[Any]] = [[], [], [], [], []]
+    for row in rows:
+        for column, value in zip(
+            columns, (row.key, row.action, row.mapped, row.connector_version, row.retry_at), strict=True
+        ):
+            column.append(value)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, PARKED, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=PARKED)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    qualified: int
+    no_profile: int
+    no_key: int
+    distinct_keys: int
+
+    @property
+    def shared(self) -> int:
+        return self.qualified - self.no_profile - self.no_key - self.distinct_keys
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        reasons = {NO_PROFILE: self.no_profile, NO_KEY: self.no_key, SHARED_KEY: self.shared}
+        return {reason: people for reason, people in reasons.items() if people}
+
+
+def _count(reader: Reader, people: ibis.Table) -> _Counts:
+    identified = people.has_profile
+    figures = people.aggregate(
+        qualified=people.count(),
+        no_profile=(~identified).sum().fill_null(0),
+        no_key=(identified & people.key.isnull()).sum().fill_null(0),
+        distinct_keys=people.key.nunique(where=identified),
+    )
+    row = next(iter(reader.batches(figures))).to_pylist()[0]
+    return _Counts(**{name: int(value) for name, value in row.items()})
+
+
+def _going(people: ibis.Table, *, shared: int) -> ibis.Table:
+    """Who goes out: identified, with a key; of several with the same key the one whose id sorts first."""
+    import ibis
+
+    going = people.filter(people.has_profile, people.key.notnull())
+    if not shared:
+        return going
+    of_key = ibis.window(group_by=going.key, order_by=going.person)
+    return going.mutate(nth=ibis.row_number().over(of_key)).filter(lambda row: row.nth == 0).drop("nth")
+
+
+def _changes(going: ibis.Table, held: ibis.Table, targets: list[str]) -> ibis.Table:
+    """What is to be done: `rank, action, key, person, fingerprint, send, mapped`, a row a key."""
+    import ibis
+
+    wanted = going.select("key", "person", "mapped")
+    present = held.select("key", "certain", held_person="person", held_mapped="mapped")
+    both = wanted.outer_join(present, "key")
+    is_new = both.certain.isnull()
+    leaves = both.person.isnull()
+    new = {target: both.mapped.get(target) for target in targets}
+    old = {target: both.held_mapped.get(target) for target in targets}
+    differs = {
+        target: new[target].notnull() & (old[target].isnull() | (old[target] != new[target])) for target in targets
+    }
+    anything = ibis.or_(*differs.values()) if differs else ibis.literal(False)
+    everything = is_new | ~both.certain
+    rank = ibis.cases((leaves, 2), (everything, 0), (anything, 1), else_=3)
+    sent = {target: (everything | differs[target]).ifelse(new[target], ibis.null("string")) for target in targets}
+    return both.select(
+        rank=rank,
+        action=ibis.cases((rank == 0, "add"), (rank == 1, "update"), (rank == 2, "remove"), else_=""),
+        key=ibis.coalesce(both.key, both.key_right),
+        person=ibis.coalesce(both.person, both.held_person),
+        fingerprint=_fingerprint(new),
+        send=_map(sent),
+        mapped=_map({target: ibis.coalesce(new[target], old[target]) for target in targets}),
+    ).filter(lambda row: row.rank < 3)
+
+
+def _fingerprint(values: Mapping[str, ibis.Value]) -> ibis.Value:
+    import ibis
+
+    text = ibis.literal("")
+    for target, value in values.items():
+        text = text + f"{target}=" + value.fill_null("") + "\x1f"
+    return text
+
+
+def _map(values: Mapping[str, ibis.Value]) -> ibis.Value:
+    import ibis
+
+    if not values:
+        return ibis.null("map<string, string>")
+    return ibis.map(ibis.array(list(values)), ibis.array(list(values.values())))
+
+
+def _waiting(reader: Reader, parked: Iterable[pa.Table], connector_version: str) -> ibis.Table | None:
+    """Who was refused, and would be refused again: same action and values, same connector, and no time for a try."""
+    tables = [table for table in parked if table.num_rows]
+    if not tables:
+        return None
+    rows = reader.rows(pa.concat_tables(tables))
+    return rows.filter(rows.version == connector_version, rows.retry_at > now()).select("key", "action", "fingerprint")
+
+
+def _write_sorted(reader: Reader, changes: ibis.Table, path: Path) -> str:
+    import duckdb
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".writing")
+    ordered = changes.order_by("rank", "key").drop("rank")
+    try:
+        reader.backend.to_parquet(ordered, unfinished, ROW_GROUP_SIZE=ROWS_IN_GROUP, COMPRESSION="zstd")
+    except duckdb.Error as error:
+        raise _unwritable(path, error) from error
+    with unfinished.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    _keep(unfinished, path)
+    return digest
+
+
+def _by_action(reader: Reader, rows: ibis.Table) -> dict[Action, int]:
+    counted = rows.group_by("action").aggregate(people=rows.count())
+    found = dict.fromkeys(Action, 0)
+    for batch in reader.batches(counted):
+        found |= {Action(row["action"]): row["people"] for row in batch.to_pylist()}
+    return found
+
+
+def _keep(unfinished: Path, path: Path) -> None:
+    with _disk(path), unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+class _disk:
+    """Turns a full or failing disk into an error for people."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise _unwritable(self._path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"{path} cannot be written: {str(error).splitlines()[0]}.",
+        hint="Make room on the disk and run the sync again: it goes on where it stopped.",
+    )

@@ -1,0 +1,158 @@
+"""A run's last step: what was acknowledged becomes what the partner holds, in one commit.
+
+The lake knows the run by (audience, run id): a run that is settled again finds its commit and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hub.clock import now
+from hub.lake.tables import DELIVERIES, HELD
+from hub.sync.ledger import Batch
+from hub.sync.states import Action, BatchState
+
+if TYPE_CHECKING:
+    from hub.workspace import Workspace
+
+ACKNOWLEDGED, REJECTED, OWED = "acknowledged", "rejected", "owed"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Whose run it is, for the rows that a settlement writes."""
+
+    project_id: int
+    connection_id: int
+    audience_id: int
+    sync_id: int
+    run_id: int
+
+
+def settle(
+    workspace: Workspace,
+    of: Settled,
+    *,
+    plan: Path,
+    batches: Sequence[Batch],
+    refused: Mapping[str, str],
+) -> None:
+    """Append what `plan` changed at the partner to `held`, and every attempt to `deliveries`.
+
+    `refused` are the keys that the partner did not take in this run, with its words. Harmless when repeated.
+    Raises StoreError when the lake cannot be written; then the run can be settled again.
+    """
+    if not batches:
+        return
+    at = now()
+    application = f"audience:{of.audience_id}"
+    pieces = _Pieces(plan, batches, refused)
+    held = (_held_rows(of, piece, at) for piece in pieces.read())
+    workspace.lake.append(HELD, held, application=application, version=of.run_id)
+    deliveries = (_delivery_rows(of, piece, refused, at) for piece in pieces.read())
+    workspace.lake.append(DELIVERIES, deliveries, application=application, version=of.run_id)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some rows of a plan, each with its batch, and whether that was answered, sent, or may have arrived."""
+
+    rows: pa.RecordBatch
+    batch: np.ndarray[Any, Any]
+    answered: np.ndarray[Any, Any]
+    sent: np.ndarray[Any, Any]
+    lost: np.ndarray[Any, Any]
+    refused: np.ndarray[Any, Any]
+
+    @property
+    def actions(self) -> np.ndarray[Any, Any]:
+        return np.asarray(self.rows.column("action").to_numpy(zero_copy_only=False))
+
+
+class _Pieces:
+    def __init__(self, plan: Path, batches: Sequence[Batch], refused: Mapping[str, str]) -> None:
+        sizes = [batch.size for batch in batches]
+        self._plan = plan
+        self._refused = pa.array(list(refused), pa.string())
+        self._batch = np.repeat(np.array([batch.number for batch in batches], np.int32), sizes)
+        self._answered = np.repeat([batch.state is BatchState.ACKNOWLEDGED for batch in batches], sizes)
+        self._sent = np.repeat([batch.attempts > 0 for batch in batches], sizes)
+        self._lost = np.repeat([batch.lost_answers > 0 for batch in batches], sizes)
+
+    def read(self) -> Iterator[_Piece]:
+        """The plan's rows, piece by piece, in its order; batches are ranges of it in the same order."""
+        first = 0
+        with pq.ParquetFile(self._plan) as file:
+            for rows in file.iter_batches(batch_size=50_000):
+                here = slice(first, first + rows.num_rows)
+                is_refused = pc.is_in(rows.column("key"), value_set=self._refused)
+                yield _Piece(
+                    rows,
+                    self._batch[here],
+                    self._answered[here],
+                    self._sent[here],
+                    self._lost[here],
+                    np.asarray(is_refused.to_numpy(zero_copy_only=False)),
+                )
+                first += rows.num_rows
+
+
+def _held_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
+    """The rows of `held` that a piece makes: who was taken or taken out, and who may have arrived."""
+    taken = piece.answered & ~piece.refused
+    removal = piece.actions == Action.REMOVE.value
+    may_be_there = ~piece.answered & piece.lost & ~removal
+    chosen = taken | may_be_there
+    rows = piece.rows.filter(pa.array(chosen))
+    count = rows.num_rows
+    columns = {
+        "connection_id": _all(of.connection_id, count, pa.int32()),
+        "audience_id": _all(of.audience_id, count, pa.int32()),
+        "key": rows.column("key"),
+        "person": rows.column("person"),
+        "mapped": rows.column("mapped"),
+        "since": _all(at, count, HELD.schema.field("since").type),
+        "certain": pa.array(taken[chosen]),
+        "run_id": _all(of.run_id, count, pa.int64()),
+        "gone": pa.array(removal[chosen]),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in HELD.schema.names], schema=HELD.schema)
+
+
+def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, str], at: datetime) -> pa.RecordBatch:
+    """The rows of `deliveries` that a piece makes: one for each member that was sent."""
+    sent = piece.sent
+    rows = piece.rows.filter(pa.array(sent))
+    count = rows.num_rows
+    outcome = np.where(piece.refused & piece.answered, REJECTED, np.where(piece.answered, ACKNOWLEDGED, OWED))[sent]
+    reasons: list[str | None] = [None] * count
+    for place in np.flatnonzero(outcome == REJECTED):
+        reasons[place] = refused[rows.column("key")[place].as_py()]
+    columns = {
+        "project_id": _all(of.project_id, count, pa.int32()),
+        "connection_id": _all(of.connection_id, count, pa.int32()),
+        "audience_id": _all(of.audience_id, count, pa.int32()),
+        "sync_id": _all(of.sync_id, count, pa.int32()),
+        "run_id": _all(of.run_id, count, pa.int64()),
+        "batch": pa.array(piece.batch[sent], pa.int32()),
+        "action": rows.column("action"),
+        "person": rows.column("person"),
+        "key": rows.column("key"),
+        "outcome": pa.array(outcome, pa.string()),
+        "reason": pa.array(reasons, pa.string()),
+        "at": _all(at, count, DELIVERIES.schema.field("at").type),
+    }
+    return pa.RecordBatch.from_arrays([columns[name] for name in DELIVERIES.schema.names], schema=DELIVERIES.schema)
+
+
+def _all(value: Any, count: int, kind: pa.DataType) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), count)

@@ -1,0 +1,61 @@
+"""The states of a run, and the only moves between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """Where a run stands. A run that is killed keeps its state, and whoever goes on with it begins there."""
+
+    EVALUATING = "evaluating"
+    """The cohort's people are being written down."""
+    PLANNING = "planning"
+    """They are being compared with what the partner holds."""
+    DELIVERING = "delivering"
+    """The plan is fixed; its batches are on their way."""
+    SETTLING = "settling"
+    """No batch leaves any more; what was acknowledged is being noted."""
+    DONE = "done"
+    """Everybody in the plan was acknowledged or refused by name."""
+    FAILED = "failed"
+    """The run ended early. What was acknowledged counts; the rest is owed and goes out with the next run."""
+
+
+MOVES: dict[RunState, frozenset[RunState]] = {
+    RunState.EVALUATING: frozenset({RunState.PLANNING, RunState.FAILED}),
+    RunState.PLANNING: frozenset({RunState.DELIVERING, RunState.FAILED}),
+    RunState.DELIVERING: frozenset({RunState.SETTLING}),
+    RunState.SETTLING: frozenset({RunState.DONE, RunState.FAILED}),
+    RunState.DONE: frozenset(),
+    RunState.FAILED: frozenset(),
+}
+
+FINAL = frozenset(state for state, following in MOVES.items() if not following)
+
+
+def moved(state: RunState, to: RunState) -> RunState:
+    """`to`, if a run may move there from `state`. Raises ValueError when it may not."""
+    if to not in MOVES[state]:
+        raise ValueError(f"a run cannot move from {state} to {to}")
+    return to
+
+
+class BatchState(StrEnum):
+    """Where a batch stands."""
+
+    PLANNED = "planned"
+    SENT = "sent"
+    """It has left, and no answer is known. Found by another worker, it may have arrived: it is sent again."""
+    ACKNOWLEDGED = "acknowledged"
+    """The partner answered: everybody in it was taken, except who is listed as an exception."""
+    OWED = "owed"
+    """The partner was not to be had; its members go out with the next run."""
+
+
+class Action(StrEnum):
+    """What a plan does with a member, in the order of the plan."""
+
+    ADD = "add"
+    UPDATE = "update"
+    REMOVE = "remove"
