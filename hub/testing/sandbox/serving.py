@@ -140,13 +140,19 @@ class _Server(uvicorn.Server):
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    # asyncio turns Nagle's delay off only where it sees the protocol named: 40 ms an answer otherwise
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), backlog=1024)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
     except OSError as exc:
+        listener.close()
         raise HubError(
             f"cannot listen on {host}:{port}: {exc.strerror}",
             hint="a sandbox may be running there already; choose another port, or 0 for a free one",
         ) from exc
+    return listener
 
 
 def _write_private(path: Path, content: dict[str, object]) -> None:
