@@ -24,7 +24,6 @@ CADENCE = (
 """(age of the campaign, how often it is read up to that age)."""
 
 END = CADENCE[-1][0]
-_LAST_CHANCE = END + timedelta(days=1)
 _PUNCTUALITY = timedelta(minutes=1)  # a poll that comes a second early still counts as the quarter hour's
 
 
@@ -110,13 +109,11 @@ class Following:
     def read(self, name: str, began: datetime, recipients: int, *, settled: bool) -> Following:
         """After the reports of a campaign were read to their end, beginning at `began`.
 
-        If rows may have been missed (not `settled`), it stays as it was, to be read again from the same time on;
-        a day after its last day it is given up.
+        If rows may have been missed (not `settled`), it stays as it was, to be read again from the same time on.
         """
-        one = self.campaigns[name]
         if not settled:
-            return self.without(name) if began >= one.sent_at + _LAST_CHANCE else self
-        one = replace(one, read_at=began, recipients=recipients)
+            return self
+        one = replace(self.campaigns[name], read_at=began, recipients=recipients)
         return self.without(name) if one.is_over else replace(self, campaigns={**self.campaigns, name: one})
 
     def without(self, name: str) -> Following:

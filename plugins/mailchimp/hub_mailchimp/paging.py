@@ -45,7 +45,7 @@ async def pages(
             continue
         rows, total = _rows(answer, key, path)
         yield rows, total
-        offset += size
+        offset += len(rows)
         if not rows or offset >= total:
             return
 

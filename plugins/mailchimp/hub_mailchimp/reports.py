@@ -150,13 +150,15 @@ class CampaignReading:
 
 
 def _dated_before(at: datetime, name: str) -> Callable[[Row], bool]:
-    def was_there(row: Row) -> bool:
-        told = instant(row.get(name))
-        return told is None or told < at
-
-    return was_there
+    return lambda row: _is_before(row.get(name), at)
 
 
 def _was_active_before(at: datetime, row: Row) -> bool:
-    times = [instant(activity.get("timestamp")) for activity in row.get("activity") or ()]
-    return not times or any(time is None or time < at for time in times)
+    activities = row.get("activity") or ()
+    return not activities or any(_is_before(activity.get("timestamp"), at) for activity in activities)
+
+
+def _is_before(told: Any, at: datetime) -> bool:
+    time = instant(told)
+    # Mailchimp's times have no fraction: one in this very second may be later than `at`
+    return time is None or time < at.replace(microsecond=0)
