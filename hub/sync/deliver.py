@@ -24,6 +24,7 @@ from hub.connectors.connections import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Refusal
 from hub.connectors.retry import persist
 from hub.errors import (
+    AddressRefused,
     AudienceGone,
     BatchRefused,
     CredentialRefused,
@@ -42,7 +43,7 @@ OWED_IN_A_ROW = 3
 GRACE_SECONDS = 30.0
 """On top of the connector's own time-out, before a call counts as hanging."""
 
-_ENDING = (CredentialRefused, SettingsWrong, AudienceGone, PluginError)
+_ENDING = (CredentialRefused, SettingsWrong, AudienceGone, AddressRefused, PluginError)
 
 
 class PlanReader:
@@ -96,10 +97,14 @@ class Delivery:
         """Deliver every batch that is still planned, several at once, as the connector's limits allow."""
         pending = await self._write(self.ledger.batches, self.run_id, BatchState.PLANNED)
         left = iter(pending)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.connector.limits.concurrency, len(pending))):
-                group.create_task(self._work(left))
-        self._writer.shutdown()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.connector.limits.concurrency, len(pending))):
+                    group.create_task(self._work(left))
+        except* HubError as errors:
+            raise _first(errors) from errors
+        finally:
+            self._writer.shutdown()
 
     async def _work(self, left: Iterator[Batch]) -> None:
         for batch in left:
@@ -180,6 +185,13 @@ class Delivery:
     async def _write(self, function: Callable[..., Any], *arguments: Any) -> Any:
         # one writer: eight that wait for SQLite's lock would each sleep longer than the write takes
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
+    first: BaseException = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 async def _in_time(call: Awaitable[Outcome], *, seconds: float, partner: str) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -154,13 +154,3 @@ class Rejected:
     tries: int
     last_at: datetime
     retry_at: datetime
-
-
-@dataclass(frozen=True)
-class Due:
-    """What one `run-due` did: runs by sync name, pulls by connection name, and what went wrong, by either."""
-
-    runs: list[Run] = field(default_factory=list)
-    pulled: Mapping[str, int] = field(default_factory=dict)
-    problems: Mapping[str, str] = field(default_factory=dict)
-    exit_code: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -153,12 +153,12 @@ class Syncs:
         last = self._ledger.runs(project_id=self._workspace.project.id, sync_id=row.id, limit=1)
         return _sync(row, last[0] if last else None)
 
-    def runs(self, name: str = "", *, limit: int = 100) -> list[Run]:
+    def runs(self, name: str = "", *, limit: int = 100) -> Sequence[Run]:
         """The newest runs, of one sync or of all, newest first."""
         sync_id = self._row(name).id if name else None
         return self._ledger.runs(project_id=self._workspace.project.id, sync_id=sync_id, limit=limit)
 
-    def rejected(self, run_id: int, *, limit: int = 200) -> list[Rejected]:
+    def rejected(self, run_id: int, *, limit: int = 200) -> Sequence[Rejected]:
         """Members that the partner refused in a run and has not taken since."""
         return self._ledger.rejected(run_id, limit)
 
@@ -181,7 +181,7 @@ class Syncs:
         self._set(row.id, state=ACTIVE, next_run_at=now(), message="")
         return self.get(name)
 
-    def due(self, at: datetime) -> list[str]:
+    def due(self, at: datetime) -> Sequence[str]:
         """The names of the active syncs that are due at `at`, the longest waiting first."""
         query = (
             select(syncs.c.name)

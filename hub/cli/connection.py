@@ -1,0 +1,176 @@
+"""`hub connection`: accounts at partners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from hub.app import Hub
+from hub.cli.context import Json, interactive, open_hub, print_json, print_table, say
+from hub.clock import ago, shown
+from hub.connectors.connections import CONNECTED, Connection
+from hub.connectors.fields import SettingField, from_environment
+from hub.errors import HubError, UsageError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; give it once for each.")
+]
+Name = Annotated[str, typer.Argument(help="The connection's name.")]
+
+
+@app.callback()
+def _noun() -> None:
+    """Connections."""
+
+
+@app.command()
+def add(
+    connector: Annotated[str, typer.Argument(help="The partner, such as mailchimp.")],
+    name: Name,
+    settings: Settings = None,
+    as_json: Json = False,
+) -> None:
+    """Connect an account at a partner. It is checked first, and kept only if it works.
+
+    Settings come from --set, else from the environment (HUB_<CONNECTOR>_<SETTING>), else they are asked for on a
+    terminal. Secrets are encrypted at rest and never shown again.
+    """
+    hub = open_hub()
+    values = {**from_environment(hub.plugins.connector(connector)), **_given(settings)}
+    if interactive():
+        values = asyncio.run(_asked(hub, connector, values))
+    _show(asyncio.run(hub.connections.add(connector, name, values)), as_json, "Connected")
+
+
+@app.command()
+def edit(name: Name, settings: Settings = None, as_json: Json = False) -> None:
+    """Change settings of a connection, such as a renewed credential. It is checked first."""
+    if not settings:
+        raise UsageError("Nothing to change.", hint="Give what is new with --set NAME=VALUE.")
+    _show(asyncio.run(open_hub().connections.edit(name, _given(settings))), as_json, "Connected")
+
+
+@app.command()
+def check(name: Name, as_json: Json = False) -> None:
+    """Ask the partner whether the connection works. Changes nothing there."""
+    found = asyncio.run(open_hub().connections.check(name))
+    if found.state != CONNECTED:
+        if as_json:
+            print_json(_figures(found))
+        raise HubError(f"{found.label} does not work with {name}: {found.message}")
+    _show(found, as_json, "Connected")
+
+
+@app.command("list")
+def list_connections(as_json: Json = False) -> None:
+    """Every connection and its state."""
+    found = open_hub().connections.list()
+    if as_json:
+        print_json([_figures(each) for each in found])
+        return
+    print_table(
+        ("name", "partner", "state", "account", "checked"),
+        [(each.name, each.label, each.state, each.account, ago(each.checked_at)) for each in found],
+        empty="There is no connection yet. Add one with `hub connection add CONNECTOR NAME`.",
+    )
+
+
+@app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """One connection with its settings, without its secrets."""
+    hub = open_hub()
+    found = hub.connections.get(name)
+    if as_json:
+        print_json(_figures(found))
+        return
+    zone = hub.workspace.project.timezone
+    typer.echo(f"{found.name}: {found.label}, {found.state} {found.message}".rstrip())
+    typer.echo(f"  account: {found.account}")
+    if found.checked_at:
+        typer.echo(f"  checked: {shown(found.checked_at, zone)}")
+    for field in hub.connections.fields(found.connector):
+        value = "(kept secret)" if field.kind == "secret" else found.settings.get(field.name, "")
+        typer.echo(f"  {field.name}: {value}")
+
+
+@app.command()
+def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Forget a connection and its secrets. What the partner holds stays there."""
+    hub = open_hub()
+    hub.connections.get(name)
+    if not yes:
+        if not interactive():
+            raise UsageError("Removing a connection needs --yes where nobody can be asked.")
+        typer.confirm(f"Forget the connection {name} and its secrets?", abort=True, err=True)
+    hub.connections.remove(name)
+    say(f"The connection {name} is forgotten.")
+
+
+def _given(settings: list[str] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            # the text itself may be a secret, so it is not repeated
+            raise UsageError("--set wants NAME=VALUE.", hint="For example --set api_key=...")
+        values[name.strip()] = value
+    return values
+
+
+async def _asked(hub: Hub, connector: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for what is needed and not given; choices that only the account knows are fetched from it."""
+    answers = dict(values)
+    for field in hub.connections.fields(connector):
+        if field.name in answers or not field.required:
+            continue
+        if field.kind == "options":
+            answers[field.name] = await _chosen(hub, connector, answers, field)
+        else:
+            answers[field.name] = typer.prompt(
+                _question(field), default=field.default or None, hide_input=field.kind == "secret", err=True
+            )
+    return answers
+
+
+async def _chosen(hub: Hub, connector: str, answers: Mapping[str, Any], field: SettingField) -> str:
+    offered = await hub.connections.options(connector, answers, field.name)
+    if not offered:
+        raise HubError(f"The account offers nothing for {field.title}.", hint="Make one at the partner first.")
+    if len(offered) == 1:
+        say(f"{field.title}: {offered[0].label}")
+        return offered[0].value
+    for number, option in enumerate(offered, start=1):
+        say(f"  {number}. {option.label} ({option.value})")
+    while True:
+        answer: int = typer.prompt(f"{field.title} (a number)", type=int, default=1, err=True)
+        if 1 <= answer <= len(offered):
+            return offered[answer - 1].value
+        say(f"Choose a number from 1 to {len(offered)}.")
+
+
+def _question(field: SettingField) -> str:
+    return f"{field.title}{f' ({field.description})' if field.description else ''}"
+
+
+def _show(found: Connection, as_json: bool, word: str) -> None:
+    if as_json:
+        print_json(_figures(found))
+    else:
+        typer.echo(f"{word}: {found.name} is {found.label}, account {found.account}.")
+
+
+def _figures(found: Connection) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "connector": found.connector,
+        "state": found.state,
+        "message": found.message,
+        "account": found.account,
+        "checked_at": found.checked_at,
+        "settings": dict(found.settings),
+    }

@@ -1,0 +1,124 @@
+"""What every command shares: opening the hub, printing, progress, and stopping politely."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hub.app import Hub
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of text.")]
+
+
+class _Chosen:
+    """The global options, as given before the noun."""
+
+    home: Path | None = None
+    project: str = ""
+
+
+chosen = _Chosen()
+
+
+def open_hub() -> Hub:
+    """The hub that --home and --project (or HUB_HOME and HUB_PROJECT) name."""
+    from hub.app import Hub
+
+    return Hub.open(chosen.home, chosen.project)
+
+
+def console() -> Console:
+    """Where text for people goes that must not mix with data: standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Tell a person something, on standard error."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object (or list) on one line of standard output. Instants become ISO 8601 texts."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    sys.stdout.flush()
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "") -> None:
+    """Print rows for a person: a table on a terminal, lines with tabs elsewhere; `empty` when there is no row."""
+    listed = [*rows]
+    if not listed:
+        say(empty)
+        return
+    if not sys.stdout.isatty():
+        for row in [headings, *listed]:
+            typer.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in listed:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+def quit_with(code: int) -> NoReturn:
+    """End the command with an exit code of the design."""
+    raise typer.Exit(code)
+
+
+def interactive() -> bool:
+    """Whether somebody is there to answer questions."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+class Stop(threading.Event):
+    """Set when the process is asked to end; remembers by which signal."""
+
+    signal_number: int = signal.SIGINT
+
+
+@contextmanager
+def interruptible() -> Iterator[Stop]:
+    """Let SIGINT and SIGTERM ask the work inside to finish what is in hand, save and end. A second one adds nothing."""
+    stop = Stop()
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if not stop.is_set():
+            stop.signal_number = number
+            stop.set()
+            say("Finishing what is under way, and saving.")
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if stop.is_set():
+            _last_stop.append(stop.signal_number)
+
+
+_last_stop: list[int] = []
+
+
+def stopped_by() -> int | None:
+    """The signal that this process was asked to end by, if any."""
+    return _last_stop[-1] if _last_stop else None

@@ -1,0 +1,214 @@
+"""The `hub` command: its global options, its nouns, and how errors are told."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from hub.cli.context import Json, chosen, open_hub, print_json, say, stopped_by
+from hub.errors import HubError, Interrupted
+
+NOUNS = {
+    "event": "Events: take them in from files.",
+    "profile": "Profiles: take them in from files.",
+    "cohort": "Cohorts: define, count and list people.",
+    "connection": "Connections: accounts at partners.",
+    "sync": "Syncs: keep a cohort at a partner, once or for ever.",
+    "inbound": "Message events: what partners tell back.",
+    "plugin": "Plugins: what is installed, and what is broken.",
+}
+"""Each noun is a module of its own, imported when it is used: `hub --help` stays quick."""
+
+
+class _Nouns(TyperGroup):
+    """A group that lists its nouns without importing them, and imports the one that is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted({*super().list_commands(ctx), *NOUNS})
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in NOUNS:
+            return TyperGroup(name=cmd_name, help=NOUNS[cmd_name])
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        noun = args[0] if args else ""
+        if noun not in NOUNS:
+            return super().resolve_command(ctx, args)
+        module = importlib.import_module(f"hub.cli.{noun}")
+        command = typer.main.get_command(module.app)
+        command.name, command.help = noun, NOUNS[noun]
+        return noun, command, args[1:]
+
+
+app = typer.Typer(
+    cls=_Nouns,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Events in, cohorts out to messaging partners, their message events back.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from hub.settings import version
+
+        typer.echo(f"cohort-hub {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    home: Annotated[Path | None, typer.Option("--home", help="The folder that holds everything (or HUB_HOME).")] = None,
+    project: Annotated[str, typer.Option("--project", help="The project to work on (or HUB_PROJECT).")] = "",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    chosen.home, chosen.project = home, project
+
+
+@app.command()
+def init(
+    timezone: Annotated[str, typer.Option(help="The project's time zone, an IANA name.")] = "UTC",
+    identity: Annotated[str, typer.Option(help="How people are merged: simplified or original.")] = "simplified",
+    as_json: Json = False,
+) -> None:
+    """Make a hub in the home, or bring the one that is there up to date. Never asks."""
+    from hub.projects import initialise
+    from hub.settings import load
+
+    settings = load(chosen.home)
+    new = initialise(settings, timezone=timezone, identity=identity)
+    if as_json:
+        print_json({"home": str(settings.home), "new": new})
+        return
+    typer.echo(f"{'Made a hub' if new else 'The hub is up to date'} in {settings.home}.")
+    if new:
+        typer.echo("Next: hub event import FILE, or see it all at once with hub demo.")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """What the hub holds, and what to do next."""
+    from hub.clock import shown
+
+    found = open_hub().status()
+    if as_json:
+        print_json(found.figures())
+        return
+    newest = f", the newest of {shown(found.newest_event, found.timezone)}" if found.newest_event else ""
+    typer.echo(f"Hub in {found.home}, project {found.project} ({found.timezone}, {found.identity} identity)")
+    typer.echo(f"  {found.events:,} events{newest}; {found.profiles:,} profiles")
+    typer.echo(
+        f"  {found.cohorts} cohorts, {found.connections} connections, {found.syncs} syncs, {found.running} running"
+    )
+    for problem in found.problems:
+        typer.echo(f"  ! {problem}")
+    typer.echo(f"Next: {found.next_step}")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Look at everything that the hub stands on, and say how to mend what is not well."""
+    from hub.settings import load
+    from hub.status import diagnose
+
+    findings = diagnose(load(chosen.home))
+    if as_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            typer.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.subject}: {finding.said}")
+            if not finding.ok:
+                typer.echo(f"     {finding.advice}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command("run-due")
+def run_due(as_json: Json = False) -> None:
+    """Run every sync and every pull that is due, once. For cron."""
+    import asyncio
+
+    from hub.cli.context import interruptible
+    from hub.schedule import run_due as work
+
+    hub = open_hub()
+    with interruptible() as stop:
+        due = asyncio.run(work(hub, say=say, stop=stop))
+    if as_json:
+        print_json({"runs": [run.figures() for run in due.runs], "pulled": due.pulled, "problems": due.problems})
+    else:
+        for run in due.runs:
+            typer.echo(_sentence(run))
+        for name, new in due.pulled.items():
+            typer.echo(f"{name}: {new} new message events")
+        if not due.runs and not due.pulled and not due.problems:
+            typer.echo("Nothing is due.")
+    for name, problem in due.problems.items():
+        say(f"{name}: {problem}")
+    raise typer.Exit(due.exit_code)
+
+
+def _sentence(run: Any) -> str:
+    from hub.cli.sync import sentence
+
+    return sentence(run)
+
+
+@app.command()
+def mtu(
+    month: Annotated[str, typer.Option(help="YYYY-MM in the project's zone; the present one if left out.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Monthly tracked users: people with an event that is not exempt."""
+    from hub.cli.mtu import show
+
+    show(open_hub().mtu(month), as_json)
+
+
+@app.command()
+def tui() -> None:
+    """Open the terminal UI."""
+    from importlib.metadata import entry_points
+
+    found = [*entry_points(group="hub.tui")]
+    if not found:
+        raise HubError("No terminal UI is installed.", hint="Install cohort-hub again.")
+    found[0].load()(chosen.home)
+
+
+@app.command()
+def sandbox(
+    partner: Annotated[str, typer.Argument(help="The partner, such as mailchimp.")],
+    port: Annotated[int | None, typer.Option(help="The port to listen on; its own if left out.")] = None,
+) -> None:
+    """Run a sandbox partner on this machine: a server that behaves like the real one. Ctrl-C ends it."""
+    from hub.cli.sandbox import serve_sandbox
+
+    serve_sandbox(partner, port)
+
+
+def run() -> None:
+    """Run the command; tell errors to people, and the exit code to scripts."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        sys.exit(130)
+    except HubError as error:
+        say(f"Error: {error.message}")
+        if error.hint:
+            say(f"       {error.hint}")
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: HubError) -> int:
+    number = stopped_by()
+    return 128 + number if isinstance(error, Interrupted) and number else error.exit_code

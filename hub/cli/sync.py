@@ -1,0 +1,227 @@
+"""`hub sync`: cohorts on their way to partners."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.app import Hub
+from hub.cli.context import Json, console, interruptible, open_hub, print_json, print_table, quit_with, say
+from hub.clock import ago, shown
+from hub.errors import UsageError
+from hub.sync.models import Progress, Report, Run, Sync
+from hub.sync.states import RunState
+
+if TYPE_CHECKING:
+    from hub.cli.context import Stop
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+Name = Annotated[str, typer.Argument(help="The sync's name.")]
+
+REJECTED, FAILED = 4, 1
+_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
+
+
+@app.callback()
+def _noun() -> None:
+    """Syncs."""
+
+
+@app.command()
+def start(
+    cohort: Annotated[str, typer.Argument(help="The cohort.")],
+    connection: Annotated[str, typer.Argument(help="The connection to sync it to.")],
+    once: Annotated[bool, typer.Option("--once", help="Put it there once.")] = False,
+    every: Annotated[
+        str, typer.Option(help="Keep it there: every 30m, 2h, 1d. Left out: as often as is usual there.")
+    ] = "",
+    audience: Annotated[str, typer.Option(help="Its name at the partner; `hub: COHORT` if left out.")] = "",
+    name: Annotated[str, typer.Option(help="The sync's name; COHORT-CONNECTION if left out.")] = "",
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="TARGET=PROPERTY", help="Send a profile property, under this name there."),
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="Run it at once, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Keep an audience at a partner equal to a cohort: once, or for ever.
+
+    Its first run is due at once: `hub run-due` does it, or `hub sync run NAME`, or --now.
+    """
+    if once and every:
+        raise UsageError("--once and --every exclude each other.")
+    hub = open_hub()
+    interval = None if once else _interval(every) if every else hub.connections.kind(connection).limits.default_interval
+    made = hub.syncs.start(cohort, connection, every=interval, audience=audience, name=name, mapping=_mapping(mapping))
+    if now:
+        _run(hub, made.name, as_json)
+    if as_json:
+        print_json(made.figures())
+        return
+    typer.echo(
+        f"The sync {made.name} keeps the cohort {cohort} in {made.audience!r} at {connection}, {_how_often(made)}."
+    )
+    typer.echo(f"It is due now: hub run-due, or hub sync run {made.name}")
+
+
+@app.command()
+def run(name: Name, as_json: Json = False) -> None:
+    """Run a sync now. A run of it that was interrupted is gone on with, not begun again."""
+    _run(open_hub(), name, as_json)
+
+
+@app.command("list")
+def list_syncs(as_json: Json = False) -> None:
+    """Every sync, when it runs next, and how its last run ended."""
+    hub = open_hub()
+    found = hub.syncs.list()
+    if as_json:
+        print_json([each.figures() for each in found])
+        return
+    zone = hub.workspace.project.timezone
+    print_table(
+        ("sync", "cohort", "connection", "every", "state", "next run", "last run"),
+        [
+            (
+                each.name,
+                each.cohort,
+                each.connection,
+                _how_often(each),
+                each.state,
+                shown(each.next_run_at, zone) if each.next_run_at else "",
+                _in_short(each.last_run),
+            )
+            for each in found
+        ],
+        empty="There is no sync yet. Make one with `hub sync start COHORT CONNECTION`.",
+    )
+
+
+@app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """One sync: its schedule, its last runs, and who was refused in the last one."""
+    hub = open_hub()
+    found = hub.syncs.get(name)
+    runs = hub.syncs.runs(name, limit=10)
+    rejected = hub.syncs.rejected(runs[0].id) if runs else []
+    if as_json:
+        print_json(
+            {
+                **found.figures(),
+                "runs": [each.figures() for each in runs],
+                "rejected": [vars(each) for each in rejected],
+            }
+        )
+        return
+    zone = hub.workspace.project.timezone
+    typer.echo(f"{found.name}: {found.cohort} to {found.audience!r} at {found.connection}, {_how_often(found)}")
+    typer.echo(f"  {found.state}. {found.message}".rstrip())
+    if found.next_run_at:
+        missed = f" ({found.missed} ticks were missed)" if found.missed else ""
+        typer.echo(f"  next run {shown(found.next_run_at, zone)}{missed}")
+    for target, source in found.mapping.items():
+        typer.echo(f"  {target} is {source}")
+    for each in runs:
+        typer.echo(f"  {shown(each.created_at, zone)}  {sentence(each)}")
+    for member in rejected:
+        typer.echo(f"  refused: {member.person} ({member.key}): {member.reason}")
+
+
+@app.command()
+def stop(name: Name) -> None:
+    """Take a sync off the schedule. What the partner holds stays as it is."""
+    say(f"The sync {open_hub().syncs.stop(name).name} is stopped.")
+
+
+@app.command()
+def resume(name: Name) -> None:
+    """Put a stopped sync back on the schedule."""
+    say(f"The sync {open_hub().syncs.resume(name).name} is due now.")
+
+
+def sentence(run: Run) -> str:
+    """A run for a person, in one or two sentences."""
+    changed = f"{run.added:,} added, {run.updated:,} updated, {run.removed:,} removed, {run.unchanged:,} unchanged"
+    parts = [f"{run.sync}, run {run.id}: {run.state}; {run.qualified:,} in the cohort, {changed}"]
+    if run.skipped:
+        parts.append("skipped " + ", ".join(f"{people:,} with {_reason(why)}" for why, people in run.skipped.items()))
+    parts += [f"{people:,} {word}" for people, word in _leftovers(run) if people]
+    if run.resumed:
+        parts.append("gone on with after an interruption")
+    said = f"{run.message} {run.hint}".strip()
+    return "; ".join(parts) + "." + (f" {said}" if said else "")
+
+
+def _leftovers(run: Run) -> list[tuple[int, str]]:
+    return [(run.rejected, "rejected"), (run.parked, "parked"), (run.owed, "owed")]
+
+
+def _reason(why: str) -> str:
+    return {"shared key": "a key that somebody else has"}.get(why, why)
+
+
+def _run(hub: Hub, name: str, as_json: bool) -> None:
+    with interruptible() as asked, _shown_progress(asked) as report:
+        run = asyncio.run(hub.syncs.run(name, report=report, stop=asked))
+    if as_json:
+        print_json(run.figures())
+    else:
+        typer.echo(sentence(run))
+    quit_with(FAILED if run.state is RunState.FAILED else REJECTED if run.rejected else 0)
+
+
+@contextmanager
+def _shown_progress(stop: Stop) -> Iterator[Report]:
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    shown_on = console()
+    with Bars(*columns, console=shown_on, transient=True, disable=not shown_on.is_terminal) as bars:
+        task = bars.add_task("starting", total=None)
+
+        def report(progress: Progress) -> None:
+            bars.update(task, description=progress.state.value, completed=progress.done, total=progress.total or None)
+
+        yield report
+
+
+def _interval(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d+)\s*(m|min|h|d)", text.strip())
+    if not found:
+        raise UsageError(f"--every {text} is not an interval.", hint="Write 30m, 2h or 1d.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _mapping(pairs: list[str] | None) -> dict[str, str]:
+    mapping = {}
+    for pair in pairs or []:
+        target, equals, source = pair.partition("=")
+        if not equals or not target.strip() or not source.strip():
+            raise UsageError(f"--map {pair} is not TARGET=PROPERTY.", hint="For example --map FNAME='$first_name'.")
+        mapping[target.strip()] = source.strip()
+    return mapping
+
+
+def _how_often(sync: Sync) -> str:
+    if sync.every is None:
+        return "once"
+    minutes = int(sync.every.total_seconds() // 60)
+    for size, word in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes % size == 0:
+            count = minutes // size
+            return f"every {word}" if count == 1 else f"every {count} {word}s"
+    return f"every {sync.every}"
+
+
+def _in_short(run: Run | None) -> str:
+    if run is None:
+        return "never"
+    return f"{run.state} {ago(run.created_at)}: +{run.added:,} ~{run.updated:,} -{run.removed:,}"

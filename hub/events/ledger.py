@@ -1,0 +1,102 @@
+"""The control plane's record of imports: which file came how far, and what of it was rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, Row, select
+
+from hub.clock import now
+from hub.events.batch import Tally
+from hub.events.report import SAMPLE, ImportReport, Reject
+from hub.events.source import Source
+from hub.store.store import Store
+from hub.store.tables import import_rejects, imports
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How far the import of one file is: `lines` of it are done, in `chunk` chunks."""
+
+    id: int
+    lines: int
+    chunk: int
+    tally: Tally
+    done: bool
+
+    def after(self, lines: int, tally: Tally) -> Entry:
+        """The entry when one more chunk, which ends at line `lines`, is done."""
+        return replace(self, lines=lines, chunk=self.chunk + 1, tally=self.tally + tally)
+
+
+def begin(store: Store, project_id: int, kind: str, source: Source) -> Entry:
+    """Find the import of this file, or note that it begins. `kind` is `events` or `profiles`."""
+    wanted = (imports.c.project_id == project_id, imports.c.kind == kind, imports.c.digest == source.digest)
+    with store.writing() as connection:
+        row = connection.execute(select(imports).where(*wanted)).first()
+        if row is None:
+            values = {"project_id": project_id, "kind": kind, "digest": source.digest, "name": source.name}
+            connection.execute(imports.insert().values(**values, size=source.size, state="running", started_at=now()))
+            row = connection.execute(select(imports).where(*wanted)).one()
+        return _entry(row, _rejects(connection, row.id))
+
+
+def record(connection: Connection, entry: Entry) -> None:
+    """Note how far an import is, with the samples of rejected lines. An entry that is further already is left alone."""
+    tally = entry.tally
+    here = imports.c.id == entry.id
+    connection.execute(select(imports.c.id).where(here).with_for_update())
+    connection.execute(
+        imports.update()
+        .where(here, imports.c.lines < entry.lines)
+        .values(
+            lines=entry.lines,
+            chunk=entry.chunk,
+            accepted=tally.accepted,
+            rejected=tally.rejected,
+            reasons=tally.reasons,
+        )
+    )
+    kept = {reject.line for reject in _rejects(connection, entry.id)}
+    fresh = [reject for reject in tally.rejects if reject.line not in kept][: SAMPLE - len(kept)]
+    if fresh:
+        rows = [{"line": reject.line, "reason": reject.reason, "excerpt": reject.excerpt} for reject in fresh]
+        connection.execute(import_rejects.insert(), [{"import_id": entry.id, **row} for row in rows])
+
+
+def finish(store: Store, entry: Entry) -> None:
+    """Note that a file is in as a whole."""
+    with store.writing() as connection:
+        changes = {"state": "done", "finished_at": now()}
+        connection.execute(
+            imports.update().where(imports.c.id == entry.id, imports.c.state == "running").values(**changes)
+        )
+
+
+def report(entry: Entry, source: Source, seconds: float) -> ImportReport:
+    """What became of a file, by its entry as it was found or as it ended."""
+    tally = entry.tally
+    return ImportReport(
+        file=source.name,
+        digest=source.digest,
+        state="already imported" if entry.done else "done",
+        lines=entry.lines,
+        accepted=tally.accepted,
+        rejected=tally.rejected,
+        reasons=tally.reasons,
+        rejects=tally.rejects,
+        seconds=seconds,
+    )
+
+
+def _entry(row: Row[tuple[object, ...]], rejects: Sequence[Reject]) -> Entry:
+    tally = Tally(row.accepted, row.rejected, dict(row.reasons), list(rejects))
+    return Entry(row.id, row.lines, row.chunk, tally, row.state == "done")
+
+
+def _rejects(connection: Connection, import_id: int) -> list[Reject]:
+    rows = connection.execute(
+        select(import_rejects).where(import_rejects.c.import_id == import_id).order_by(import_rejects.c.line)
+    )
+    return [Reject(row.line, row.reason, row.excerpt) for row in rows]

@@ -1,0 +1,105 @@
+"""One line of a file as a JSON value, or the reason why it is none. Pure: no files, no state."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+MAX_BYTES = 1024 * 1024
+"""Of one event or one profile update (reference: an event has less than 1 MB, an update at most 1 MB)."""
+MAX_TEXT = 255
+"""Characters of one text in an event, of one id and of one property's name."""
+MAX_ITEMS = 254
+"""Properties of an event, keys of an object and items of a list: fewer than 255."""
+MAX_DEPTH = 3
+"""Objects within objects; lists within lists likewise."""
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+BANNED_IDS = frozenset(
+    "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown <nil> "
+    "0 -1 true false [] {}".split()
+)
+"""Values that stand for nobody, in any case of letters (Mixpanel's import reference)."""
+
+
+class Rejected(ValueError):
+    """A line that does not go in. `reason` is a sentence without the line's own values, so that it can be counted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def decode(line: bytes) -> Any:
+    """The JSON value of one line.
+
+    Raises Rejected when it is not strict JSON in UTF-8 (NaN, Infinity and lone surrogates are not), when it nests
+    beyond reason, holds a NUL character, or is larger than MAX_BYTES.
+    """
+    if len(line) > MAX_BYTES:
+        raise Rejected("The line is larger than 1 MB.")
+    if b"\\u0000" in line and _NUL.search(line):
+        raise Rejected("A text holds a NUL character.")
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise Rejected(_why_not_json(line)) from error
+
+
+def identifier(value: Any, name: str) -> str | None:
+    """An id as text: a number becomes its digits, null is None.
+
+    Raises Rejected when it is something else, longer than MAX_TEXT, or one of BANNED_IDS.
+    """
+    if type(value) is not str:
+        if value is None:
+            return None
+        value = _digits(value, name)
+    if len(value) > MAX_TEXT:
+        raise Rejected(f"{name} is longer than {MAX_TEXT} characters.")
+    if value.lower() in BANNED_IDS:
+        raise Rejected(f"{name} is a value that stands for nobody.")
+    return value  # type: ignore[no-any-return]  # it was found to be a str
+
+
+def check_container(value: Any, objects: int = 0, lists: int = 0) -> None:
+    """Make sure that a list or an object keeps within MAX_ITEMS and MAX_DEPTH. Raises Rejected."""
+    if isinstance(value, dict):
+        objects, items = objects + 1, list(value.values())
+    elif isinstance(value, list):
+        lists, items = lists + 1, value
+    else:
+        return
+    if len(items) > MAX_ITEMS:
+        raise Rejected(f"A list or an object within the properties has more than {MAX_ITEMS} items.")
+    if objects > MAX_DEPTH or lists > MAX_DEPTH:
+        raise Rejected(f"A property nests more than {MAX_DEPTH} deep.")
+    for item in items:
+        check_container(item, objects, lists)
+
+
+def _digits(value: Any, name: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Rejected(f"{name} is neither text nor a number.")
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def _why_not_json(line: bytes) -> str:
+    """Find words for what orjson refused: the standard library's parser is laxer, and slower."""
+    try:
+        text = line.decode()
+        json.loads(text)
+    except UnicodeDecodeError:
+        return "The line is not valid UTF-8."
+    except RecursionError:
+        return f"A property nests more than {MAX_DEPTH} deep."
+    except ValueError:
+        return "The line is not JSON."
+    if _SURROGATE.search(text):
+        return "A text holds half of a surrogate pair."
+    return "A number is not finite, or too large."

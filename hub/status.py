@@ -1,0 +1,180 @@
+"""What a hub holds and what to do next; and whether everything it stands on works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from hub.connectors.connections import CONNECTED
+from hub.errors import HubError
+from hub.lake.lake import Lake
+from hub.lake.tables import EVENTS, LAYOUTS
+from hub.settings import Settings
+from hub.store.store import SCHEMA_HEAD, Store
+from hub.store.tables import profiles
+
+if TYPE_CHECKING:
+    from hub.app import Hub
+
+LEAST_FREE = 1024**3
+"""Bytes of free disk below which the doctor warns."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a hub holds. `next_step` is what to do now, in words; `problems` are things that need a person."""
+
+    home: Path
+    project: str
+    timezone: str
+    identity: str
+    events: int
+    newest_event: datetime | None
+    profiles: int
+    cohorts: int
+    connections: int
+    syncs: int
+    running: int
+    problems: tuple[str, ...]
+    next_step: str
+
+    def figures(self) -> dict[str, Any]:
+        """The status for machines: the stable keys of `hub status --json`."""
+        return {
+            "home": str(self.home),
+            "project": self.project,
+            "timezone": self.timezone,
+            "identity": self.identity,
+            "events": self.events,
+            "newest_event": self.newest_event.isoformat() if self.newest_event else None,
+            "profiles": self.profiles,
+            "cohorts": self.cohorts,
+            "connections": self.connections,
+            "syncs": self.syncs,
+            "running": self.running,
+            "problems": list(self.problems),
+            "next_step": self.next_step,
+        }
+
+
+def status(hub: Hub) -> Status:
+    """Count what a hub holds, and say what to do next."""
+    project = hub.workspace.project
+    with hub.workspace.reading() as reader:
+        events = reader.table(EVENTS, [("project_id", "=", str(project.id))])
+        count, newest = reader.value(events.count()), reader.value(events.time.max())
+    with hub.workspace.store.reading() as connection:
+        people = connection.execute(
+            select(func.count()).where(profiles.c.project_id == project.id, profiles.c.deleted.is_(False))
+        ).scalar_one()
+    cohorts, connections, syncs = hub.cohorts.list(), hub.connections.list(), hub.syncs.list()
+    problems = [f"Connection {each.name}: {each.message}" for each in connections if each.state != CONNECTED]
+    problems += [
+        f"Sync {each.name}: {each.last_run.message}" for each in syncs if each.last_run and each.last_run.message
+    ]
+    return Status(
+        home=hub.settings.home,
+        project=project.name,
+        timezone=project.timezone,
+        identity=project.identity,
+        events=count,
+        newest_event=newest,
+        profiles=people,
+        cohorts=len(cohorts),
+        connections=len(connections),
+        syncs=len(syncs),
+        running=sum(bool(each.last_run and not each.last_run.finished) for each in syncs),
+        problems=tuple(problems),
+        next_step=_next_step(count, len(cohorts), len(connections), len(syncs)),
+    )
+
+
+def _next_step(events: int, cohorts: int, connections: int, syncs: int) -> str:
+    if not events:
+        return "Take events in: hub event import FILE"
+    if not cohorts:
+        return "Say who matters: hub cohort add NAME --file FILE"
+    if not connections:
+        return "Connect a partner: hub connection add CONNECTOR NAME"
+    if not syncs:
+        return "Keep a cohort at the partner: hub sync start COHORT CONNECTION"
+    return "Run what is due: hub run-due (from cron), or look at it: hub tui"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the doctor looked at: `ok`, what it found, and what to do when it is not well."""
+
+    subject: str
+    ok: bool
+    said: str
+    advice: str = ""
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at everything that a hub stands on. Works before there is one; changes nothing."""
+    return [*_findings(settings)]
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    home = settings.home
+    if not home.exists():
+        yield Finding("home", False, f"{home} is not there", "Make a hub with `hub init`.")
+        return
+    yield Finding("home", os.access(home, os.W_OK), f"{home}", "Make it writable for this user.")
+    free = shutil.disk_usage(home).free
+    yield Finding("disk", free > LEAST_FREE, f"{free / 1024**3:.1f} GiB free", "Make room.")
+    yield _database(settings)
+    yield _tables(settings)
+    yield _key(settings)
+    yield from _plugins()
+
+
+def _database(settings: Settings) -> Finding:
+    try:
+        found = Store(settings.control_plane_url).schema_version()
+    except HubError as error:
+        return Finding("database", False, error.message, error.hint)
+    if found != SCHEMA_HEAD:
+        return Finding("database", False, f"schema {found or 'missing'}", "Run `hub init`.")
+    return Finding("database", True, f"schema {found}, SQLite {sqlite3.sqlite_version}")
+
+
+def _tables(settings: Settings) -> Finding:
+    lake = Lake(settings.lake_root)
+    try:
+        files = sum(len(lake.files(layout)) for layout in LAYOUTS)
+    except HubError as error:
+        return Finding("lake", False, error.message, "Run `hub init`: it makes what is missing.")
+    return Finding("lake", True, f"{len(LAYOUTS)} tables, {files} files")
+
+
+def _key(settings: Settings) -> Finding:
+    from hub.connectors.secrets import open_vault
+
+    try:
+        open_vault(settings)
+    except HubError as error:
+        return Finding("key", False, error.message, error.hint)
+    if settings.key is not None:
+        return Finding("key", True, "from HUB_KEY")
+    private = settings.key_file.stat().st_mode & 0o077 == 0
+    return Finding("key", private, f"{settings.key_file}", "Others can read it: chmod 600 it.")
+
+
+def _plugins() -> Iterator[Finding]:
+    from hub.connectors.plugins import load_plugins
+
+    for plugin in load_plugins().found:
+        said = f"{plugin.distribution} {plugin.version}: {', '.join(plugin.connectors) or 'no connectors'}"
+        yield Finding(
+            f"plugin {plugin.name}", not plugin.error, plugin.error or said, "It is left out; tell its author."
+        )
