@@ -31,6 +31,7 @@ Explain = Callable[[httpx.Response], PartnerError | None]
 """A connector's reading of an answer with a status of 400 or above; None leaves it to the default."""
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _GATEWAY = {502, 504}
 
 
@@ -164,7 +165,7 @@ class PartnerClient:
             if isinstance(cause, AddressRefused | PartnerUnavailable):
                 return cause
             cause = cause.__cause__ or cause.__context__
-        sent = not isinstance(error, _UNSENT)
+        sent = _was_sent(error)
         said = str(error) or type(error).__name__
         return PartnerUnavailable(
             f"{self._host} {'gave no answer' if sent else 'cannot be reached'}: {said}",
@@ -197,6 +198,13 @@ def _session(guard: AddressGuard, concurrency: int) -> aiohttp.ClientSession:
         limit=concurrency, resolver=_GuardedResolver(guard), use_dns_cache=True, ttl_dns_cache=30
     )
     return aiohttp.ClientSession(connector=connector, trust_env=False)
+
+
+def _was_sent(error: httpx.TransportError) -> bool:
+    # httpx-aiohttp calls every broken connection a ConnectTimeout, also one that broke after the request had left
+    if isinstance(error.__cause__, aiohttp.ClientError):
+        return not isinstance(error.__cause__, _NOT_CONNECTED)
+    return not isinstance(error, _UNSENT)
 
 
 def _is_literal(host: str) -> bool:
