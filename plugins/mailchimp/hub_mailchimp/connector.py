@@ -177,9 +177,8 @@ class Mailchimp(Connector):
         with_values = [member for member in _without(members, unknown) if member.values]
         if not with_values:
             return Outcome(unknown, request)
+        # whose value is refused keeps the tag: a mistake in a mapping must not empty the audience
         refused, request = await self._write(str(audience.ref["list"]), with_values, status=None)
-        if refused:
-            await self._change_tag(audience, remove=[refusal.key for refusal in refused])
         return Outcome(unknown + refused, request)
 
     async def _change_tag(
