@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_serializer, model_validator
@@ -31,7 +32,13 @@ VERSION = 1
 ANY_EVENT = "any event"
 """In the place of an event's name: whatever the person did."""
 
-COMPARISONS = ("at_least", "at_most", "exactly", "more_than", "fewer_than")
+COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "exactly": operator.eq,
+    "more_than": operator.gt,
+    "fewer_than": operator.lt,
+}
 
 
 def _number(value: Any) -> int:
@@ -75,6 +82,11 @@ class Count(Model):
             if n is not None:
                 return word, n
         raise wrong(f"must have one of {', '.join(COMPARISONS)}")
+
+    def holds(self, times: Any) -> Any:
+        """Whether it holds for a number of times; for a column of them, a column."""
+        comparison, n = self.comparison
+        return COMPARISONS[comparison](times, n)
 
 
 class Did(Model):
@@ -165,7 +177,7 @@ class Definition(Model):
 
     version: Literal[1] = 1
     description: Words = ""
-    clause: Clause = Field(alias=_CLAUSE)
+    clause: Clause = Field(alias="<clause>")
 
     @model_validator(mode="before")
     @classmethod

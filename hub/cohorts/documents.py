@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.composer import ComposerError
@@ -116,12 +116,10 @@ def _resolvers() -> _Resolvers:
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: ClassVar[_Resolvers] = _resolvers()
-
     def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
         """Refuse aliases: a few lines of them can stand for gigabytes, or for themselves."""
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise ComposerError(None, None, "aliases (*) are not read here: write the part out", mark)
         return super().compose_node(parent, index)
 
@@ -129,13 +127,15 @@ class _Loader(yaml.SafeLoader):
 class _Dumper(yaml.SafeDumper):
     """Quotes whatever either version of YAML would not read as text."""
 
-    yaml_implicit_resolvers: ClassVar[_Resolvers] = {
-        letter: [*_Loader.yaml_implicit_resolvers.get(letter, []), *resolvers]
-        for letter, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
-    }
-
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+_Loader.yaml_implicit_resolvers = _resolvers()
+_Dumper.yaml_implicit_resolvers = {
+    letter: [*_Loader.yaml_implicit_resolvers.get(letter, []), *resolvers]
+    for letter, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
+}
 
 
 class _RepeatedKey(Exception):

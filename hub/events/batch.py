@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hub.events.lines import Rejected, decode
-from hub.events.record import Event, event_of
+from hub.events.lines import MAX_TEXT, Rejected, decode
+from hub.events.record import Event, event_of, is_flat
 from hub.events.report import SAMPLE, Reject
 from hub.lake.tables import EVENTS, TIME
 from hub.lake.typed import property_columns
@@ -48,54 +52,71 @@ class Tally(msgspec.Struct, frozen=True):
 
 def decode_block(data: bytes, job: Job) -> tuple[Tally, pa.RecordBatch]:
     """Decode the lines of a block. Never raises for what is in them."""
-    events: list[Event] = []
-    accepted = 0
-    rejects: list[Reject] = []
-    reasons: Counter[str] = Counter()
+    found = _Found()
+    batch = events_batch(_events(data, job, found), job.project_id, job.received_at)
+    return Tally(found.accepted, found.reasons.total(), dict(found.reasons), found.rejects), batch
+
+
+def events_batch(events: Iterable[Event], project_id: int, received_at: datetime) -> pa.RecordBatch:
+    """The rows of the lake's table `events` for some events of one project. `events` is gone through once."""
+    times = array("q")
+    texts: list[list[str | None]] = [[] for _ in range(6)]
+
+    def properties() -> Iterator[dict[str, Any]]:
+        # one event at a time, so that its objects are gone before the next ones are made
+        name, distinct_id, device_id, user_id, insert_id, source = (column.append for column in texts)
+        time = times.append
+        for event in events:
+            name(event.name)
+            distinct_id(event.distinct_id)
+            device_id(event.device_id)
+            user_id(event.user_id)
+            time(event.time)
+            insert_id(event.insert_id)
+            source(event.source)
+            yield event.properties
+
+    maps = property_columns(properties(), longest=MAX_TEXT)
+    size = len(times)
+    name, distinct_id, device_id, user_id, insert_id, source = (pa.array(column, pa.string()) for column in texts)
+    time = pa.Array.from_buffers(TIME, size, [None, pa.py_buffer(times)])
+    project = pa.repeat(pa.scalar(project_id, pa.int32()), size)
+    received = pa.repeat(pa.scalar(received_at, TIME), size)
+    columns = [project, _months(time), name, distinct_id, device_id, user_id, time, insert_id, source, received, *maps]
+    return pa.RecordBatch.from_arrays(columns, schema=EVENTS.schema)
+
+
+@dataclass
+class _Found:
+    accepted: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def reject(self, number: int, reason: str, line: bytes) -> None:
+        self.reasons[reason] += 1
+        if len(self.rejects) < SAMPLE:
+            self.rejects.append(Reject(number, reason, excerpt(line)))
+
+
+def _events(data: bytes, job: Job, found: _Found) -> Iterator[Event]:
+    """The events of a block that are to be written; all that is counted goes to `found`."""
     for number, line in enumerate(data.split(b"\n"), job.first):
         if number <= job.counted:
             continue
         try:
-            event = event_of(decode(line))
+            event = event_of(decode(line), flat=is_flat(line))
         except Rejected as error:
             if line and not line.isspace():
-                reasons[error.reason] += 1
-                note_reject(rejects, number, error.reason, line)
+                found.reject(number, error.reason, line)
         else:
-            accepted += 1
+            found.accepted += 1
             if number > job.written:
-                events.append(event)
-    return Tally(accepted, reasons.total(), dict(reasons), rejects), events_batch(
-        events, job.project_id, job.received_at
-    )
+                yield event
 
 
-def note_reject(rejects: list[Reject], number: int, reason: str, line: bytes) -> None:
-    """Add a rejected line to the sample, unless that is full."""
-    if len(rejects) < SAMPLE:
-        excerpt = line[:_EXCERPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-        rejects.append(Reject(number, reason, excerpt))
-
-
-def events_batch(events: list[Event], project_id: int, received_at: datetime) -> pa.RecordBatch:
-    """The rows of the lake's table `events` for some events of one project."""
-    size = len(events)
-    time = pa.array([event.time for event in events], pa.int64()).cast(TIME)
-    text = pa.string()
-    columns = [
-        pa.repeat(pa.scalar(project_id, pa.int32()), size),
-        _months(time),
-        pa.array([event.name for event in events], text),
-        pa.array([event.distinct_id for event in events], text),
-        pa.array([event.device_id for event in events], text),
-        pa.array([event.user_id for event in events], text),
-        time,
-        pa.array([event.insert_id for event in events], text),
-        pa.array([event.source for event in events], text),
-        pa.repeat(pa.scalar(received_at, TIME), size),
-        *property_columns(event.properties for event in events),
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=EVENTS.schema)
+def excerpt(line: bytes) -> str:
+    """The beginning of a line, fit to be shown and stored."""
+    return line[:_EXCERPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _months(time: pa.Array) -> pa.Array:

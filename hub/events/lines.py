@@ -20,11 +20,11 @@ MAX_DEPTH = 3
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
-BANNED_IDS = frozenset(
-    "00000000-0000-0000-0000-000000000000 anon anonymous nil none null n/a na undefined unknown <nil> "
-    "0 -1 true false [] {}".split()
-)
+_NO_UUID = "00000000-0000-0000-0000-000000000000"
+_NOBODY = ("anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined", "unknown", "<nil>")
+BANNED_IDS = frozenset((_NO_UUID, *_NOBODY, "0", "-1", "true", "false", "[]", "{}"))
 """Values that stand for nobody, in any case of letters (Mixpanel's import reference)."""
+_LONGEST_WORD = 9
 
 
 class Rejected(ValueError):
@@ -62,9 +62,14 @@ def identifier(value: Any, name: str) -> str | None:
         value = _digits(value, name)
     if len(value) > MAX_TEXT:
         raise Rejected(f"{name} is longer than {MAX_TEXT} characters.")
-    if value.lower() in BANNED_IDS:
+    if is_banned(value):
         raise Rejected(f"{name} is a value that stands for nobody.")
     return value  # type: ignore[no-any-return]  # it was found to be a str
+
+
+def is_banned(text: str) -> bool:
+    """Whether an id is one of BANNED_IDS."""
+    return (len(text) <= _LONGEST_WORD and text.lower() in BANNED_IDS) or text == _NO_UUID
 
 
 def check_container(value: Any, objects: int = 0, lists: int = 0) -> None:

@@ -7,25 +7,24 @@ Mixpanel's import reference.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any
 
 import msgspec
 import orjson
 
-from hub.events.lines import BANNED_IDS, MAX_ITEMS, MAX_TEXT, Rejected, check_container, identifier
+from hub.events.lines import MAX_ITEMS, MAX_TEXT, Rejected, check_container, identifier, is_banned
 
 _EARLIEST = 31_536_000 * 1_000_000  # 1971-01-01, in microseconds
 _LATEST = 4_102_444_800 * 1_000_000  # 2100-01-01
 _FIRST_MILLISECONDS = 31_536_000_000  # 1971-01-01, in milliseconds
-_INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}", re.ASCII)
 
 
 class Event(msgspec.Struct, frozen=True):
     """An event that is fit for the lake.
 
     `time` is in microseconds since 1970 UTC. `distinct_id` may be "": such an event belongs to nobody. `properties` are
-    those that have no column of their own.
+    those that have no column of their own; their names and texts are cut at
+    MAX_TEXT characters on the way into the lake.
     """
 
     name: str
@@ -38,8 +37,8 @@ class Event(msgspec.Struct, frozen=True):
     properties: dict[str, Any]
 
 
-def event_of(record: Any) -> Event:
-    """Validate one decoded record. The record is not changed.
+def event_of(record: Any, *, flat: bool = False) -> Event:
+    """Validate one decoded record. The record is not changed. `flat` says that no property is a list or an object.
 
     Who did it is `distinct_id`, or else `$user_id`, or else `$device:` and `$device_id`. A record without `$insert_id` gets
     one that follows from its contents, so that the same record is the same event however often it comes.
@@ -52,7 +51,10 @@ def event_of(record: Any) -> Event:
     device = identifier(take("$device_id", None), "$device_id") or None
     user = identifier(take("$user_id", None), "$user_id") or None
     take("token", None)
-    _clean(properties)
+    if len(properties) > MAX_ITEMS:
+        raise Rejected(f"The event has more than {MAX_ITEMS} properties.")
+    if not flat:
+        _check_containers(properties)
     return Event(
         name[:MAX_TEXT],
         _distinct_id(distinct_id, user, device),
@@ -63,6 +65,11 @@ def event_of(record: Any) -> Event:
         _source(properties),
         properties,
     )
+
+
+def is_flat(line: bytes) -> bool:
+    """Whether the JSON text of an event can hold no property that is a list or an object. It may miss some that don't."""
+    return b"[" not in line and line.count(b"{") <= 2
 
 
 def microseconds(time: Any) -> int:
@@ -107,18 +114,10 @@ def _parts(record: Any) -> tuple[str, dict[str, Any]]:
     return name, properties
 
 
-def _clean(properties: dict[str, Any]) -> None:
-    """Cut texts at MAX_TEXT characters, in place. Raises Rejected for what is too many or too deep."""
-    if len(properties) > MAX_ITEMS:
-        raise Rejected(f"The event has more than {MAX_ITEMS} properties.")
-    if max(map(len, properties), default=0) > MAX_TEXT:
-        raise Rejected(f"The name of a property is longer than {MAX_TEXT} characters.")
+def _check_containers(properties: dict[str, Any]) -> None:
+    """Cut the texts within lists and objects, in place. Raises Rejected for what is too many or too deep."""
     for name, value in properties.items():
-        kind = type(value)
-        if kind is str:
-            if len(value) > MAX_TEXT:
-                properties[name] = value[:MAX_TEXT]
-        elif kind is dict or kind is list:
+        if isinstance(value, dict | list):
             check_container(value)
             properties[name] = _cut(value)
 
@@ -150,9 +149,9 @@ def _insert_id(sent: Any) -> str | None:
     if sent is None or sent == "":
         return None
     text = str(sent) if type(sent) is int else sent
-    if type(text) is not str or not _INSERT_ID.fullmatch(text):
+    if type(text) is not str or len(text) > 36 or not (text.isascii() and text.replace("-", "").isalnum()):
         raise Rejected("$insert_id is not 1 to 36 letters, digits and hyphens.")
-    if text.lower() in BANNED_IDS:
+    if is_banned(text):
         raise Rejected("$insert_id is a value that stands for nothing.")
     return text
 

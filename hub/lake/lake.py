@@ -99,7 +99,7 @@ class Lake:
 
     def files(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> list[str]:
         """The files of the table's present snapshot, of the partitions that pass `filters`."""
-        return self._table(layout).file_uris(partition_filters=list(filters) or None)
+        return self._table(layout).file_uris(file_pruning_predicate=list(filters) or None)
 
     def _table(self, layout: TableLayout) -> DeltaTable:
         try:

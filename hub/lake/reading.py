@@ -35,6 +35,20 @@ class Reader:
         types = {name: str(layout.schema.field(name).type) for name in layout.partition_by}
         return stored.mutate(**{name: stored[name].cast(kind) for name, kind in types.items()})[layout.schema.names]
 
+    def has(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> bool:
+        """Whether a table has any files in the partitions that pass `filters`. Opens none of them."""
+        return bool(self._lake.files(layout, filters))
+
+    def keep(self, expression: ibis.Table) -> ibis.Table:
+        """The result of an expression, worked out now and kept for as long as this reader: in memory, then on disk."""
+        import duckdb
+        from ibis.util import gen_name
+
+        try:
+            return self.backend.create_table(gen_name("kept"), expression, temp=True)
+        except duckdb.Error as error:
+            raise _failed(error) from error
+
     def files(self, *paths: Path) -> ibis.Table:
         """The rows of Parquet files outside the tables, such as a run's plan."""
         return self.backend.read_parquet([str(path) for path in paths])

@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hub.lake.tables import PROPERTY_MAPS, TIME
 
@@ -30,11 +31,12 @@ _ISO = re.compile(
 )
 
 
-def property_columns(rows: Iterable[Properties]) -> list[pa.Array]:
-    """The columns of PROPERTY_MAPS, in its order, one row for each of `rows`.
+def property_columns(rows: Iterable[Properties], *, longest: int = 0) -> list[pa.Array]:
+    """The columns of PROPERTY_MAPS, in its order, one row for each of `rows`, which is gone through once.
 
-    Texts must be encodable as UTF-8 and numbers must fit a double. Whole numbers beyond 2^53 lose their last digits,
-    as they do in JavaScript.
+    Names and texts are cut at `longest` characters (0: never; within lists and objects they are left as they are). They must be
+    encodable as UTF-8, and numbers must fit a double. Whole numbers beyond 2^53 lose their last digits, as they do in
+    JavaScript.
     """
     strings, numbers, booleans = _Map([]), _Map(array("d")), _Map([])
     times, lists, elements = _Map(array("q")), _Map(array("i", [0])), list[str]()
@@ -65,14 +67,14 @@ def property_columns(rows: Iterable[Properties]) -> list[pa.Array]:
             column.offsets.append(len(column.keys))
         nested.append(None if objects is None else _text(objects))
     values = (
-        pa.array(strings.values, pa.string()),
+        _cut(pa.array(strings.values, pa.string()), longest),
         _array(numbers.values, pa.float64()),
         pa.array(booleans.values, pa.bool_()),
         _array(times.values, TIME),
         pa.ListArray.from_arrays(_array(lists.values, pa.int32()), pa.array(elements, pa.string())),
     )
     columns = zip((strings, numbers, booleans, times, lists), values, PROPERTY_MAPS, strict=False)
-    return [*(column.built(items, kind) for column, items, (_, kind) in columns), pa.array(nested, pa.string())]
+    return [*(column.built(items, kind, longest) for column, items, (_, kind) in columns), pa.array(nested, pa.string())]
 
 
 def properties_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,9 +119,15 @@ class _Map:
             self.keys.append(key)
             self.values.append(value)
 
-    def built(self, values: pa.Array, kind: pa.DataType) -> pa.Array:
-        offsets = _array(self.offsets, pa.int32())
-        return pa.MapArray.from_arrays(offsets, pa.array(self.keys, pa.string()), values, kind)
+    def built(self, values: pa.Array, kind: pa.DataType, longest: int) -> pa.Array:
+        keys = _cut(pa.array(self.keys, pa.string()), longest)
+        return pa.MapArray.from_arrays(_array(self.offsets, pa.int32()), keys, values, kind)
+
+
+def _cut(texts: pa.Array, longest: int) -> pa.Array:
+    if not longest or (pc.max(pc.binary_length(texts)).as_py() or 0) <= longest:
+        return texts
+    return pc.utf8_slice_codeunits(texts, 0, longest)
 
 
 def _array(values: array[Any], kind: pa.DataType) -> pa.Array:
