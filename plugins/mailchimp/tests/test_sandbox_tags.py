@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+import hub_mailchimp.sandbox
 from hub.testing.sandbox import Running, running
 from hub_mailchimp.sandbox import API_KEY, FIRST_LIST, MailchimpSandbox
 from hub_mailchimp.sandbox.bench import benchmark
@@ -342,3 +344,12 @@ def test_the_benchmark_measures_every_kind_of_bulk_call() -> None:
     speed = benchmark(calls=3, batch=50)
 
     assert min(speed.upsert, speed.upsert_again, speed.tag) > 1
+
+
+def test_the_readme_shows_every_admin_endpoint(partner: Running) -> None:
+    readme = (Path(hub_mailchimp.sandbox.__file__).parent / "README.md").read_text()
+    shown = set(re.findall(r"\$S(/[\w/]*)", readme))
+
+    for endpoint in partner.admin.get("/")["endpoints"]:
+        fixed = endpoint["path"].removeprefix("/_sandbox").partition("{")[0]
+        assert any(path.startswith(fixed) for path in shown), endpoint
