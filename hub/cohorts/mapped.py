@@ -1,0 +1,47 @@
+"""Profile properties on their way to partners, as typed text: one column for values of every type.
+
+`s:text`, `n:3.0`, `b:true` and `l:["a",1]`: the letter is the type, the rest JSON, except that text stands as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ibis
+
+    from hub.connectors.contract import Value
+
+
+def decode(text: str) -> Value:
+    """The value that a typed text stands for. Raises ValueError for any other text."""
+    kind, colon, rest = text[:1], text[1:2], text[2:]
+    if colon == ":" and kind == "s":
+        return rest
+    if colon == ":" and kind == "n":
+        return float(rest)
+    if colon == ":" and kind in "bl":
+        value: Any = json.loads(rest)
+        if isinstance(value, bool if kind == "b" else list):
+            return value
+    raise ValueError(f"{text!r} is no typed text")
+
+
+def typed_text(profiles: ibis.Table, name: str) -> ibis.Value:
+    """The typed text of a profile property; null where it is not set, or is an object, which partners do not take.
+
+    The property `distinct_id` is the person's own id.
+    """
+    import ibis
+
+    if name == "distinct_id":
+        return ibis.literal("s:").concat(profiles.person)
+    boolean = profiles.booleans.get(name)
+    elements = profiles.lists.get(name)
+    return ibis.coalesce(
+        ibis.literal("s:").concat(profiles.strings.get(name)),
+        ibis.literal("n:").concat(profiles.numbers.get(name).cast("string")),
+        boolean.ifelse("b:true", "b:false"),
+        ibis.literal("l:[").concat(elements.join(","), "]"),
+    )
