@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from hub.connectors.hookspecs import hookimpl
     from hub.connectors.http import PartnerClient
+    from hub.connectors.retry import retry_after
     from hub.errors import (
         AudienceGone,
         BatchRefused,
@@ -61,6 +62,7 @@ _HOMES = {
     ),
     "hub.connectors.hookspecs": ("hookimpl",),
     "hub.connectors.http": ("PartnerClient",),
+    "hub.connectors.retry": ("retry_after",),
     "hub.errors": (
         "AudienceGone",
         "BatchRefused",
@@ -104,6 +106,7 @@ __all__ = [
     "Value",
     "Wait",
     "hookimpl",
+    "retry_after",
 ]
 
 

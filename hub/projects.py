@@ -72,7 +72,7 @@ def _nearest_zone(timezone: str) -> str:
 
 
 def _make_key(settings: Settings) -> None:
-    from hub.connectors.secrets import make_key_file
+    from hub.store.secrets import make_key_file
 
     if settings.key is None:
         make_key_file(settings.key_file)

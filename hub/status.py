@@ -158,7 +158,7 @@ def _tables(settings: Settings) -> Finding:
 
 
 def _key(settings: Settings) -> Finding:
-    from hub.connectors.secrets import open_vault
+    from hub.store.secrets import open_vault
 
     try:
         open_vault(settings)

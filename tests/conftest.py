@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ import pytest
 from hub.app import Hub
 from hub.projects import initialise
 from hub.settings import load
+
+
+HUB = str(Path(sys.executable).with_name("hub"))
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +44,32 @@ def hub(home) -> Hub:
 def workspace(hub):
     """The first project of a new hub."""
     return hub.workspace
+
+
+@pytest.fixture
+def partner(home):
+    """A sandbox Mailchimp that runs from the hub's home: the real connector talks to it over real HTTP."""
+    from hub.connectors.plugins import load_plugins
+    from hub.testing.sandbox import running
+
+    with running(load_plugins().sandbox("mailchimp")(home / "sandbox" / "mailchimp")) as started:
+        yield started
+
+
+@pytest.fixture
+def cli(home):
+    """Run `hub` as a process of its own on the test's home; returns the finished process."""
+
+    def run(*arguments: str, stdin: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [HUB, *arguments],
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            env={**os.environ, "HUB_HOME": str(home), **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -19,7 +19,6 @@ from hub.connectors.addresses import AddressGuard
 from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
 from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
 from hub.connectors.plugins import Plugins
-from hub.connectors.secrets import open_vault
 from hub.errors import (
     AlreadyExists,
     CredentialRefused,
@@ -31,6 +30,7 @@ from hub.errors import (
     UsageError,
 )
 from hub.settings import Settings
+from hub.store.secrets import open_vault
 from hub.store.tables import audiences, connections, pulls, syncs
 from hub.workspace import Workspace
 
@@ -75,7 +75,7 @@ class Connections:
         Raises UsageError for wrong values and the PartnerError that the partner answers with.
         """
         kind = self._plugins.connector(connector)
-        async with self._opened(kind, validated(kind, values)) as opened:
+        async with self._opened(kind, validated(kind, values), read_attempts=1) as opened:
             return await contained(opened, opened.options(setting))
 
     async def add(self, connector: str, name: str, values: Mapping[str, Any]) -> Connection:
@@ -161,7 +161,9 @@ class Connections:
             yield connector
 
     @asynccontextmanager
-    async def _opened(self, kind: type[Connector], settings: ConnectorSettings) -> AsyncIterator[Connector]:
+    async def _opened(
+        self, kind: type[Connector], settings: ConnectorSettings, *, read_attempts: int = 4
+    ) -> AsyncIterator[Connector]:
         from hub.connectors.http import PartnerClient
 
         async with PartnerClient(
@@ -169,11 +171,13 @@ class Connections:
             guard=guard_of(self._workspace.settings),
             timeout=kind.limits.timeout,
             concurrency=kind.limits.concurrency,
+            read_attempts=read_attempts,
         ) as http:
             yield kind(settings, http)
 
     async def _account(self, kind: type[Connector], settings: ConnectorSettings) -> Account:
-        async with self._opened(kind, settings) as opened:
+        # somebody waits for the answer: "cannot be reached" now is better than in ten seconds
+        async with self._opened(kind, settings, read_attempts=1) as opened:
             return await contained(opened, opened.check())
 
     async def _completed(self, kind: type[Connector], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from hub.connectors.contract import Ability, Connector, MessageEvent
 from hub.errors import HubError, Interrupted, PartnerError, PluginError, UsageError
 from hub.inbound.store import store_events
 from hub.lake.tables import EVENTS
+from hub.store.lease import leased
 from hub.store.tables import connections, pulls
-from hub.sync.lease import leased
 
 if TYPE_CHECKING:
     from hub.workspace import Workspace

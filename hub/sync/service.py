@@ -14,9 +14,9 @@ from sqlalchemy import Row, func, select
 from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
 from hub.errors import AlreadyExists, CredentialRefused, NotFound, UsageError
+from hub.store.lease import leased
 from hub.store.tables import audiences, cohorts, connections, runs, syncs
 from hub.sync.engine import Engine
-from hub.sync.lease import leased
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
 from hub.sync.schedule import next_tick

@@ -6,9 +6,9 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from hub.connectors.secrets import Vault, make_key_file, open_vault
 from hub.errors import SecretsUnreadable
 from hub.settings import Settings
+from hub.store.secrets import Vault, make_key_file, open_vault
 
 
 def test_what_is_sealed_does_not_show_the_secret():

@@ -10,8 +10,8 @@ import pytest
 
 from hub.clock import now
 from hub.errors import Busy
+from hub.store.lease import _this_process, leased
 from hub.store.tables import audiences, connections
-from hub.sync.lease import _this_process, leased
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def test_a_lease_that_was_given_back_is_free(workspace, audience):
 
 async def test_a_lease_of_a_process_that_died_is_taken_over_at_once(workspace, audience):
     dead = subprocess.run(
-        [sys.executable, "-c", "from hub.sync.lease import _this_process; print(_this_process())"],
+        [sys.executable, "-c", "from hub.store.lease import _this_process; print(_this_process())"],
         capture_output=True,
         text=True,
         check=True,
