@@ -25,8 +25,8 @@ _EXCERPT = 200
 class Job(msgspec.Struct, frozen=True):
     """What to make of a block whose first line has the number `first`.
 
-    Lines up to `counted` were counted by an earlier run and are left out; lines up to `written` are in the lake already and
-    are only counted.
+    Lines up to `counted` were counted by an earlier run and are left out; lines up to `written` are in the lake
+    already and are only counted.
     """
 
     project_id: int

@@ -1,8 +1,8 @@
 """Files of events into the lake: every line once, however often the import is started or killed.
 
-The file's SHA-256 names the application that writes, and the number of a chunk's last line is the version that it writes:
-the Delta log itself says how much of the file is in, whatever became of the process. The row in `imports` holds the
-counts; it may be one chunk behind, and then that chunk is decoded again to be counted, and not written.
+The file's SHA-256 names the application that writes, and the number of a chunk's last line is the version that it
+writes: the Delta log itself says how much of the file is in, whatever became of the process. The row in `imports`
+holds the counts; it may be one chunk behind, and then that chunk is decoded again to be counted, and not written.
 """
 
 from __future__ import annotations
@@ -24,17 +24,19 @@ from hub.events.decoding import Decoded, Decoder, decode_here, helpers
 from hub.events.ledger import Entry
 from hub.events.report import ImportReport, Progress, Stop
 from hub.events.sniffing import check_is_events
-from hub.events.source import Block, Source, blocks, opened, stopped
+from hub.events.source import Block, Source, beginning, blocks, opened, stopped
 from hub.lake.tables import EVENTS
 from hub.workspace import Workspace
+
+_LOOKED_AT = 256 * 1024  # bytes, to see what a file is
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How a file is cut: a chunk is one commit of at least `chunk_lines` lines or `chunk_bytes` bytes, made of whole blocks of
-    about `block_bytes`. Files below `alone_bytes` are decoded without helper processes."""
+    """How a file is cut: a chunk is one commit of at least `chunk_lines` lines or `chunk_bytes` bytes, made of whole
+    blocks of about `block_bytes`. Files below `alone_bytes` are decoded without helper processes."""
 
-    chunk_lines: int = 250_000
+    chunk_lines: int = 200_000
     chunk_bytes: int = 128 * 1024 * 1024
     block_bytes: int = 4 * 1024 * 1024
     alone_bytes: int = 8 * 1024 * 1024
@@ -66,19 +68,21 @@ def import_events(
     stop: Stop | None = None,
     sizes: Sizes | None = None,
 ) -> ImportReport:
-    """Take in a file of events: one JSON object a line, plain or gzipped, in the form of Mixpanel's import and raw export.
+    """Take in a file of events: one JSON object a line, plain or gzipped, in the form of Mixpanel's import and raw
+    export.
 
-    `source` is a path, or `-` for standard input. Lines that cannot go in are counted by reason and the first of them kept; all
-    others go in. A file that is in already adds nothing. Raises InputError for a file that is not what it says,
-    Interrupted when `stop` was set, StoreError when the lake or the control plane cannot be written: what was
+    `source` is a path, or `-` for standard input. Lines that cannot go in are counted by reason and the first of them
+    kept; all others go in. A file that is in already adds nothing. Raises InputError for a file that is not what it
+    says, Interrupted when `stop` was set, StoreError when the lake or the control plane cannot be written: what was
     committed by then stays, and the same call goes on from there.
     """
     began = time.monotonic()
     with opened(source, home=workspace.settings.home, stop=stop) as file:
+        check_is_events(file.name, beginning(file, _LOOKED_AT))
         entry = ledger.begin(workspace.store, workspace.project.id, "events", file)
         if entry.done:
             return ledger.report(entry, file, time.monotonic() - began)
-        ended = _Import(workspace, file, entry, sizes or Sizes(), progress, stop).run()
+        ended = _Import(workspace, file, entry, sizes=sizes or Sizes(), progress=progress, stop=stop).run()
         ledger.finish(workspace.store, ended)
         return ledger.report(ended, file, time.monotonic() - began)
 
@@ -91,6 +95,7 @@ class _Import:
         workspace: Workspace,
         file: Source,
         entry: Entry,
+        *,
         sizes: Sizes,
         progress: Progress | None,
         stop: Stop | None,
@@ -112,7 +117,7 @@ class _Import:
                 stopped(self._stop, self._how_far())
             except InputError as error:
                 pending.result()
-                raise InputError(f"{error.message.rstrip('.')}; {self._how_far()}.", hint=error.hint) from error
+                raise InputError(f"{error.message} {self._how_far().capitalize()}.", hint=error.hint) from error
             pending.result()
         return self._entry
 
@@ -133,8 +138,6 @@ class _Import:
         project, received_at = self._workspace.project.id, now()
         for block in blocks(self._file, self._sizes.block_bytes):
             stopped(self._stop, self._file.name)
-            if block.first == 1:
-                check_is_events(self._file.name, block.data)
             if block.last > self._counted:
                 yield block, Job(project, received_at, block.first, self._counted, written)
 

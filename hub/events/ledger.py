@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection, Row, select
 
 from hub.clock import now
+from hub.errors import Busy
 from hub.events.batch import Tally
 from hub.events.report import SAMPLE, ImportReport, Reject
 from hub.events.source import Source
@@ -40,6 +41,13 @@ def begin(store: Store, project_id: int, kind: str, source: Source) -> Entry:
             connection.execute(imports.insert().values(**values, size=source.size, state="running", started_at=now()))
             row = connection.execute(select(imports).where(*wanted)).one()
         return _entry(row, _rejects(connection, row.id))
+
+
+def check_alone(connection: Connection, entry: Entry) -> None:
+    """Make sure, within a writing transaction, that nobody else has taken this import further. Raises Busy."""
+    found = connection.execute(select(imports.c.lines).where(imports.c.id == entry.id).with_for_update()).scalar_one()
+    if found != entry.lines:
+        raise Busy("Another process is importing this very file now.", hint="Wait until it is done.")
 
 
 def record(connection: Connection, entry: Entry) -> None:

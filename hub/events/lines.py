@@ -72,20 +72,20 @@ def is_banned(text: str) -> bool:
     return (len(text) <= _LONGEST_WORD and text.lower() in BANNED_IDS) or text == _NO_UUID
 
 
-def check_container(value: Any, objects: int = 0, lists: int = 0) -> None:
-    """Make sure that a list or an object keeps within MAX_ITEMS and MAX_DEPTH. Raises Rejected."""
+def check_container(value: Any, *, most: int = MAX_ITEMS, objects: int = 0, lists: int = 0) -> None:
+    """Make sure that a list or an object has at most `most` items and keeps within MAX_DEPTH. Raises Rejected."""
     if isinstance(value, dict):
         objects, items = objects + 1, list(value.values())
     elif isinstance(value, list):
         lists, items = lists + 1, value
     else:
         return
-    if len(items) > MAX_ITEMS:
-        raise Rejected(f"A list or an object within the properties has more than {MAX_ITEMS} items.")
+    if len(items) > most:
+        raise Rejected(f"A list or an object within the properties has more than {most} items.")
     if objects > MAX_DEPTH or lists > MAX_DEPTH:
         raise Rejected(f"A property nests more than {MAX_DEPTH} deep.")
     for item in items:
-        check_container(item, objects, lists)
+        check_container(item, most=most, objects=objects, lists=lists)
 
 
 def _digits(value: Any, name: str) -> str:

@@ -40,8 +40,8 @@ class Event(msgspec.Struct, frozen=True):
 def event_of(record: Any, *, flat: bool = False) -> Event:
     """Validate one decoded record. The record is not changed. `flat` says that no property is a list or an object.
 
-    Who did it is `distinct_id`, or else `$user_id`, or else `$device:` and `$device_id`. A record without `$insert_id` gets
-    one that follows from its contents, so that the same record is the same event however often it comes.
+    Who did it is `distinct_id`, or else `$user_id`, or else `$device:` and `$device_id`. A record without `$insert_id`
+    gets one that follows from its contents, so that the same record is the same event however often it comes.
     Raises Rejected with the reason.
     """
     name, sent = _parts(record)
@@ -68,7 +68,8 @@ def event_of(record: Any, *, flat: bool = False) -> Event:
 
 
 def is_flat(line: bytes) -> bool:
-    """Whether the JSON text of an event can hold no property that is a list or an object. It may miss some that don't."""
+    """Whether the JSON text of an event can hold no property that is a list or an object. It may miss some that
+    don't."""
     return b"[" not in line and line.count(b"{") <= 2
 
 

@@ -33,9 +33,10 @@ class Reject:
 class ImportReport:
     """What became of one file.
 
-    `file` is its name as given, `digest` the SHA-256 of its bytes. `state` is `done` or `already imported`; the counts are those of
-    the whole file, also of what an earlier run that was interrupted took in. `lines` counts blank lines too. `rejects` are the
-    first SAMPLE rejected lines, `reasons` counts all of them. `seconds` is the wall time of this run alone.
+    `file` is its name as given, `digest` the SHA-256 of its bytes. `state` is `done` or `already imported`; the counts
+    are those of the whole file, also of what an earlier run that was interrupted took in. `lines` counts blank lines
+    too. `rejects` are the first SAMPLE rejected lines, `reasons` counts all of them. `seconds` is the wall time of
+    this run alone.
     """
 
     file: str

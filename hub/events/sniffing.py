@@ -34,10 +34,10 @@ def _first_records(name: str, block: bytes, expected: str) -> list[dict[str, Any
     wanted = f"One JSON object a line is expected: {expected}, plain or gzipped."
     if b"\0" in block[:65_536]:
         raise InputError(f"{name} is not text in UTF-8.", hint=wanted)
-    if lines and lines[0].startswith(b"["):
+    if lines and lines[0].removeprefix(b"[").lstrip()[:1] in (b"", b"{") and lines[0].startswith(b"["):
         raise InputError(f"{name} is one JSON array.", hint=f"{wanted} `jq -c '.[]' FILE` makes that of an array.")
     if lines and not any(line.startswith(b"{") for line in lines):
-        raise InputError(f"{name} is not JSON lines{_guess(lines[0])}.", hint=wanted)
+        raise InputError(f"{name} is not JSON lines{_guess(lines)}.", hint=wanted)
     records = [record for line in lines if isinstance(record := _decoded(line), dict)]
     if len(records) == 1 and isinstance(records[0].get("results"), list):
         raise InputError(
@@ -47,8 +47,9 @@ def _first_records(name: str, block: bytes, expected: str) -> list[dict[str, Any
     return records
 
 
-def _guess(line: bytes) -> str:
-    return ": it looks like CSV" if line.count(b",") or line.count(b";") or line.count(b"\t") else ""
+def _guess(lines: list[bytes]) -> str:
+    counts = [{line.count(mark) for line in lines} for mark in (b",", b";", b"\t")]
+    return ": it looks like CSV" if any(len(found) == 1 and 0 not in found for found in counts) else ""
 
 
 def _decoded(line: bytes) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from hub.errors import InputError, Interrupted, StoreError
 from hub.events.lines import MAX_BYTES
@@ -45,7 +45,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines of a file. `first` is the number of the first one, from 1; `read` is how far the file was read, in bytes."""
+    """Whole lines of a file. `first` is the number of the first one, from 1; `read` is how far the file was read, in
+    bytes."""
 
     first: int
     lines: int
@@ -62,9 +63,9 @@ class Block:
 def opened(given: str | Path, *, home: Path, stop: Stop | None = None) -> Iterator[Source]:
     """Open and hash a file; `-` is standard input.
 
-    What cannot be read twice (standard input, a pipe) is copied first to a nameless file in `home`, which is gone when the
-    process is. Raises InputError when there is no such file or it cannot be read, StoreError when the copy finds no room,
-    Interrupted when `stop` is set.
+    What cannot be read twice (standard input, a pipe) is copied first to a nameless file in `home`, which is gone when
+    the process is. Raises InputError when there is no such file or it cannot be read, StoreError when the copy finds
+    no room, Interrupted when `stop` is set.
     """
     name = "standard input" if str(given) == "-" else str(given)
     with _open(given, name) as raw:
@@ -83,7 +84,7 @@ def blocks(source: Source, size: int) -> Iterator[Block]:
     Raises InputError when the file ends early or is broken; what came before was given out.
     """
     source.file.seek(0)
-    stream: IO[bytes] = gzip.GzipFile(fileobj=source.file) if source.compressed else source.file
+    stream = cast("IO[bytes]", gzip.GzipFile(fileobj=source.file) if source.compressed else source.file)
     line, rest = 1, b""
     while piece := _read(stream, size, source.name, line):
         if line == 1 and not rest:
@@ -99,6 +100,12 @@ def blocks(source: Source, size: int) -> Iterator[Block]:
         yield block
     if rest:
         yield Block(line, 1, rest, source.size)
+
+
+def beginning(source: Source, size: int) -> bytes:
+    """The file's first lines, about `size` bytes of them. Raises InputError as `blocks` does."""
+    first = next(blocks(source, size), None)
+    return first.data if first else b""
 
 
 def stopped(stop: Stop | None, where: str) -> None:
@@ -132,7 +139,7 @@ def _hashed(name: str, file: IO[bytes], stop: Stop | None) -> Source:
         size += len(piece)
     file.seek(0)
     compressed = file.read(2) == _GZIP
-    return Source(name, file, size, digest.hexdigest(), compressed)  # type: ignore[arg-type]  # open(…, "rb") is one
+    return Source(name, cast("BinaryIO", file), size, digest.hexdigest(), compressed)
 
 
 def _spool(raw: IO[bytes], copy: IO[bytes], name: str, stop: Stop | None) -> None:

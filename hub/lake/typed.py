@@ -1,8 +1,8 @@
 """The typed maps of the lake, from properties and back.
 
-A property lives in the map of the type that it was sent with (`hub.lake.tables.PROPERTY_MAPS`): text in `strings`, and in
-`times` as well when it is an ISO 8601 date or date-time; numbers in `numbers`; yes and no in `booleans`; lists in `lists`,
-each element as JSON text; objects in `nested`, one JSON object for all. `null` means "not set" and is nowhere.
+A property lives in the map of the type that it was sent with (`hub.lake.tables.PROPERTY_MAPS`): text in `strings`, and
+in `times` as well when it is an ISO 8601 date or date-time; numbers in `numbers`; yes and no in `booleans`; lists in
+`lists`, each element as JSON text; objects in `nested`, one JSON object for all. `null` means "not set" and is nowhere.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _ISO = re.compile(
 def property_columns(rows: Iterable[Properties], *, longest: int = 0) -> list[pa.Array]:
     """The columns of PROPERTY_MAPS, in its order, one row for each of `rows`, which is gone through once.
 
-    Names and texts are cut at `longest` characters (0: never; within lists and objects they are left as they are). They must be
-    encodable as UTF-8, and numbers must fit a double. Whole numbers beyond 2^53 lose their last digits, as they do in
-    JavaScript.
+    Names and texts are cut at `longest` characters (0: never; within lists and objects they are left as they are).
+    They must be encodable as UTF-8, and numbers must fit a double. Whole numbers beyond 2^53 lose their last digits,
+    as they do in JavaScript.
     """
     strings, numbers, booleans = _Map([]), _Map(array("d")), _Map([])
     times, lists, elements = _Map(array("q")), _Map(array("i", [0])), list[str]()
@@ -74,7 +74,10 @@ def property_columns(rows: Iterable[Properties], *, longest: int = 0) -> list[pa
         pa.ListArray.from_arrays(_array(lists.values, pa.int32()), pa.array(elements, pa.string())),
     )
     columns = zip((strings, numbers, booleans, times, lists), values, PROPERTY_MAPS, strict=False)
-    return [*(column.built(items, kind, longest) for column, items, (_, kind) in columns), pa.array(nested, pa.string())]
+    return [
+        *(column.built(items, kind, longest) for column, items, (_, kind) in columns),
+        pa.array(nested, pa.string()),
+    ]
 
 
 def properties_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +98,8 @@ def properties_of(row: Mapping[str, Any]) -> dict[str, Any]:
 def microseconds_of(text: str) -> int | None:
     """The instant of an ISO 8601 date or date-time, in microseconds since 1970 UTC; None when it is something else.
 
-    Extended format only (`2026-10-03`, `2026-10-03T12:00:00.5+02:00`); without a zone it is UTC, a date is its midnight.
+    Extended format only (`2026-10-03`, `2026-10-03T12:00:00.5+02:00`); without a zone it is UTC, a date is its
+    midnight.
     """
     if not _ISO.fullmatch(text):
         return None

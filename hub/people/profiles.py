@@ -1,0 +1,119 @@
+"""Files of profiles into the control plane, and on to the lake: every line once, however often it is started or killed.
+
+A chunk of lines is folded in one transaction that also notes how far the file is done: after a kill either both are
+there or none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub.clock import now
+from hub.errors import InputError
+from hub.events import ledger
+from hub.events.batch import Tally, excerpt
+from hub.events.ledger import Entry
+from hub.events.lines import Rejected, decode
+from hub.events.report import SAMPLE, ImportReport, Progress, Reject, Stop
+from hub.events.sniffing import check_is_profiles
+from hub.events.source import Block, Source, beginning, blocks, opened, stopped
+from hub.people.profile_publishing import publish_profiles
+from hub.people.profile_state import apply_updates
+from hub.people.profile_update import Update, update_of
+from hub.workspace import Workspace
+
+__all__ = ["import_profiles", "publish_profiles"]
+
+BLOCK_BYTES = 2 * 1024 * 1024
+
+
+@dataclass
+class _Chunk:
+    """The lines of one block that were not done yet."""
+
+    block: Block
+    updates: list[Update] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, number: int, line: bytes) -> None:
+        try:
+            self.updates.append(update_of(decode(line)))
+        except Rejected as error:
+            if line and not line.isspace():
+                self.reasons[error.reason] += 1
+                if len(self.rejects) < SAMPLE:
+                    self.rejects.append(Reject(number, error.reason, excerpt(line)))
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(len(self.updates), self.reasons.total(), dict(self.reasons), self.rejects)
+
+
+def import_profiles(
+    workspace: Workspace,
+    source: str | Path,
+    *,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+    block_bytes: int = BLOCK_BYTES,
+) -> ImportReport:
+    """Take in a file of profile updates: one JSON object a line, plain or gzipped, as sent to Mixpanel's `/engage`, or
+    as its profile export gives them.
+
+    `source` is a path, or `-` for standard input. Lines that cannot go in are counted by reason and the first of them
+    kept; all others are folded in, in their order. A file that is in already changes nothing. The file is applied
+    `block_bytes` at a time. Raises InputError for a file that is not what it says, Interrupted when `stop` was set,
+    StoreError when the control plane or the lake cannot be written, Busy when another process imports the same file:
+    what was committed by then stays, and the same call goes on from there.
+    """
+    began = time.monotonic()
+    publish_profiles(workspace)  # what a run that was killed has left behind
+    with opened(source, home=workspace.settings.home, stop=stop) as file:
+        check_is_profiles(file.name, beginning(file, block_bytes))
+        found = ledger.begin(workspace.store, workspace.project.id, "profiles", file)
+        entry = found
+        if not found.done:
+            try:
+                for chunk in _chunks(file, found.lines, block_bytes):
+                    stopped(stop, _how_far(entry))
+                    entry = _commit(workspace, entry, chunk)
+                    if progress:
+                        progress(chunk.block.read, file.size, entry.tally.accepted, entry.tally.rejected)
+            except InputError as error:
+                raise InputError(f"{error.message} {_how_far(entry).capitalize()}.", hint=error.hint) from error
+            finally:
+                publish_profiles(workspace)
+            ledger.finish(workspace.store, entry)
+        return ledger.report(entry, file, time.monotonic() - began)
+
+
+def _chunks(file: Source, done: int, block_bytes: int) -> Iterator[_Chunk]:
+    """The lines after the first `done`, decoded."""
+    for block in blocks(file, block_bytes):
+        if block.last <= done:
+            continue
+        chunk = _Chunk(block)
+        for number, line in enumerate(block.data.split(b"\n"), block.first):
+            if number > done:
+                chunk.add(number, line)
+        yield chunk
+
+
+def _commit(workspace: Workspace, entry: Entry, chunk: _Chunk) -> Entry:
+    after = entry.after(chunk.block.last, chunk.tally)
+    with workspace.store.writing() as connection:
+        ledger.check_alone(connection, entry)
+        apply_updates(connection, workspace.project.id, chunk.updates, now())
+        ledger.record(connection, after)
+    return after
+
+
+def _how_far(entry: Entry) -> str:
+    if not entry.lines:
+        return "nothing of it is in"
+    return f"{entry.tally.accepted:,} updates of it are in, up to line {entry.lines:,}"
