@@ -1,0 +1,167 @@
+"""What a list has no room for, about one thing: lines of toned text. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from hub import clock
+from hub.connectors.connections import Connection
+from hub.sync.models import Progress, Rejected, Run, Sync
+from hub.sync.states import RunState
+from tui import words
+from tui.cells import Cell
+from tui.rows import connection_state, run_tone
+
+if TYPE_CHECKING:
+    from hub.cohorts.service import Cohort
+
+Line = list[Cell]
+"""One line: texts that follow each other without a blank between them."""
+
+
+def connection_lines(connection: Connection, zone: str) -> list[Line]:
+    """A connection: whose account, when it was checked, and what the partner said."""
+    checked = clock.shown(connection.checked_at, zone) if connection.checked_at else "never"
+    lines = [
+        [
+            Cell(f"{connection.label}: "),
+            connection_state(connection),
+            Cell(f"{f', account {connection.account}' if connection.account else ''}, checked {checked}"),
+        ]
+    ]
+    if connection.message:
+        lines.append([Cell(connection.message, connection_state(connection).tone)])
+    settings = ", ".join(f"{name} {value}" for name, value in connection.settings.items() if value not in ("", None))
+    return [*lines, [Cell(settings, "dim")]] if settings else lines
+
+
+def cohort_lines(cohort: Cohort, zone: str) -> list[Line]:
+    """A cohort: how many, as of when."""
+    if cohort.size is None or cohort.evaluated_at is None:
+        size: Line = [Cell("Not counted yet: press k to count.", "dim")]
+    else:
+        counted = clock.shown(cohort.evaluated_at, zone)
+        size = [Cell(f"{words.plural(cohort.size, 'person', 'people')} at {counted} (version {cohort.version})")]
+    return [size, [Cell(cohort.description, "dim")]] if cohort.description else [size]
+
+
+def sync_lines(sync: Sync, zone: str) -> list[Line]:
+    """A sync: where it puts whom, when, why it is stopped, and what its last run did."""
+    return sync_settings(sync, zone) + (run_lines(sync.last_run, zone) if sync.last_run else [])
+
+
+def sync_settings(sync: Sync, zone: str) -> list[Line]:
+    """A sync: where it puts whom with which properties, when, and why it is stopped."""
+    often = f"every {words.every(sync.every)}" if sync.every else "once"
+    target: Line = [Cell(f"{sync.cohort} → {sync.connection}, audience {sync.audience!r}, {often}")]
+    schedule: Line = [Cell(_schedule(sync, zone))]
+    if sync.missed:
+        schedule.append(Cell(f", {words.plural(sync.missed, 'tick')} missed", "warn"))
+    lines = [target, schedule]
+    if sync.message:
+        lines.append([Cell(sync.message, "bad" if sync.state == "stopped" else "")])
+    if sync.mapping:
+        pairs = ", ".join(f"{target}={source}" for target, source in sync.mapping.items())
+        lines.append([Cell(f"Properties {pairs}", "dim")])
+    return lines
+
+
+def run_lines(run: Run, zone: str) -> list[Line]:
+    """A run in two or three lines: what it did, when, and what has to be done."""
+    started = clock.shown(run.created_at, zone)
+    lines: list[Line] = [
+        [
+            Cell(f"Run {run.id} "),
+            Cell(words.state(run), run_tone(run)),
+            Cell(f": {words.result_in_words(run)}"),
+        ],
+        [Cell(f"Started {started} {words.trigger(run)}, {words.run_took_in_words(run)}", "dim")],
+    ]
+    if run.message:
+        lines.append([Cell(f"{run.message} {run.hint}".strip(), run_tone(run))])
+    return lines
+
+
+def run_figures(run: Run) -> list[tuple[str, Line]]:
+    """Everything about a run, as headings with their lines. Headings without a figure are left out."""
+    figures: list[tuple[str, Line]] = [
+        ("Message", [Cell(run.message, run_tone(run))]),
+        ("What to do", [Cell(run.hint)]),
+        ("Cohort", [Cell(f"{words.plural(run.qualified, 'person', 'people')} qualified")]),
+        ("Skipped", [Cell(words.skipped(run.skipped), "warn")]),
+        ("Plan", [Cell(f"{run.to_add:,} to add, {run.to_update:,} to update, {run.to_remove:,} to remove")]),
+        ("Left alone", [Cell(_joined((run.unchanged, "unchanged"), (run.parked, "parked (refused earlier)")))]),
+        ("Acknowledged", [Cell(f"{run.added:,} added, {run.updated:,} updated, {run.removed:,} removed")]),
+        ("Not taken", [Cell(_not_taken(run), "warn" if run.rejected or run.owed else "good")]),
+        ("Batches", [Cell(f"{run.batches_done:,} of {run.batches:,} answered")]),
+        ("Lost answers", [Cell(_lost(run), "warn")]),
+        ("Took", [Cell(f"{words.run_took(run)}{_phases(run)}")]),
+    ]
+    return [(heading, line) for heading, line in figures if line[0].text]
+
+
+def run_head(run: Run, zone: str) -> Line:
+    """The one line that a run's screen begins with."""
+    ended = f", ended {clock.shown(run.finished_at, zone)}" if run.finished_at else ""
+    resumed = f", resumed {words.plural(run.resumed, 'time')}" if run.resumed else ""
+    return [
+        Cell(f"Run {run.id} of {run.sync} "),
+        Cell(words.state(run), run_tone(run)),
+        Cell(f"  started {clock.shown(run.created_at, zone)} {words.trigger(run)}{resumed}{ended}", "dim"),
+    ]
+
+
+def run_progress(run: Run, progress: Progress | None = None) -> Line:
+    """How far a run is: by members when it runs here (`progress`), by batches when it runs elsewhere."""
+    bar = words.run_bar(run, progress, 45)
+    if progress and progress.state is RunState.DELIVERING:
+        return [Cell(bar, "busy"), Cell(f"  {progress.done:,} of {words.plural(progress.total, 'member')}")]
+    if run.state is RunState.DELIVERING:
+        return [Cell(bar, "busy"), Cell(f"  {run.batches_done:,} of {words.plural(run.batches, 'batch', 'batches')}")]
+    return [Cell(bar, "busy"), Cell(f"  {words.state(run)}…")]
+
+
+def rejected_lines(member: Rejected, zone: str) -> list[Line]:
+    """A member that was refused: the partner's words in full, and when he is tried again."""
+    tried = f"{words.plural(member.tries, 'try', 'tries')}, last {clock.shown(member.last_at, zone)}"
+    code = f" (code {member.code})" if member.code else ""
+    return [
+        [Cell(f"{member.action} {member.key}, person {member.person}")],
+        [Cell(f"{member.reason}{code}", "warn")],
+        [Cell(f"{tried}; tried again {clock.shown(member.retry_at, zone)}", "dim")],
+    ]
+
+
+def joined(lines: Iterable[Line]) -> str:
+    """The plain text of lines, as it reads without colour."""
+    return "\n".join("".join(cell.text for cell in line) for line in lines)
+
+
+def _joined(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count)
+
+
+def _schedule(sync: Sync, zone: str) -> str:
+    if sync.state == "stopped":
+        return "Stopped: it does not run by itself (r resumes it)"
+    if sync.next_run_at is None:
+        return f"{sync.state.capitalize()}: it does not run by itself any more"
+    due = "Due since" if sync.next_run_at <= clock.now() else "Next run"
+    return f"{due} {clock.shown(sync.next_run_at, zone)}"
+
+
+def _not_taken(run: Run) -> str:
+    when = "" if not run.owed else " (goes out with the next run)" if run.finished else " so far"
+    return f"{run.rejected:,} rejected, {run.owed:,} owed{when}"
+
+
+def _lost(run: Run) -> str:
+    if not run.lost_answers:
+        return ""
+    return f"{words.plural(run.lost_answers, 'batch', 'batches')} may have been sent twice: no answer came back"
+
+
+def _phases(run: Run) -> str:
+    text = words.phases(run.timings)
+    return f" ({text})" if text else ""

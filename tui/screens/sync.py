@@ -1,0 +1,46 @@
+"""One sync: what it does, and its runs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from hub.sync.models import Sync
+from tui import details
+from tui.session import Session
+from tui.widgets.lines import content_of
+from tui.widgets.pane import Pane
+from tui.widgets.runs import RunsPane
+from tui.widgets.top import TopLine
+
+
+class SyncScreen(Screen[None]):
+    """Shows one sync with all its runs."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,left", "app.pop_screen", "Back", key_display="esc")]
+
+    def __init__(self, session: Session, sync: Sync) -> None:
+        super().__init__()
+        self.session = session
+        self._sync = sync
+
+    def compose(self) -> ComposeResult:
+        """What it does, its runs, the keys."""
+        yield TopLine(self.session, f"sync {self._sync.name}")
+        yield Static(content_of(details.sync_settings(self._sync, self.session.zone)), id="head", markup=False)
+        yield RunsPane(self.session, sync=self._sync.name)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Stand on the newest run."""
+        self.query_one(RunsPane).listing.focus()
+
+    @on(Pane.Read)
+    def _show_age(self) -> None:
+        pane = self.query_one(RunsPane)
+        self.query_one(TopLine).show_age(pane.read_at, pane.problem)

@@ -1,0 +1,1 @@
+"""The parts of the screens: the long list, the four tabs of home, the fields of forms."""

@@ -1,0 +1,151 @@
+"""One tab of home: a long list, what its current row has no room for, and what to do while it is empty."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Static
+
+from hub import clock
+from hub.errors import HubError
+from tui.cells import Column, Row
+from tui.details import Line
+from tui.session import Session
+from tui.widgets.lines import content_of
+from tui.widgets.listing import Listing
+
+T = TypeVar("T")
+
+EVERY = 1.5
+"""Seconds between two readings of what is on the screen."""
+
+
+class Pane(Vertical, Generic[T]):
+    """A list that keeps itself up to date while it is on the screen.
+
+    A subclass says what to load (on a worker thread), which row and which details an item has, and what to do when
+    there are none; its bindings are the actions on the current row.
+    """
+
+    COLUMNS: ClassVar[Sequence[Column]]
+    EMPTY: ClassVar[str]
+
+    class Read(Message):
+        """The list was read, or could not be: `age_of` and `problem` of the pane are new."""
+
+    def __init__(self, session: Session, *, id: str | None = None) -> None:
+        super().__init__(id=id, classes="pane")
+        self.session = session
+        self.items: dict[str, T] = {}
+        self.read_at: datetime | None = None
+        self.problem: HubError | None = None
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._marked = ""
+
+    def load(self) -> Sequence[T]:
+        """Everything to list. Called on a worker thread."""
+        raise NotImplementedError
+
+    def key(self, item: T) -> str:
+        """What tells an item from the others."""
+        raise NotImplementedError
+
+    def row(self, item: T) -> Row:
+        """An item's row."""
+        raise NotImplementedError
+
+    def details(self, item: T) -> list[Line]:
+        """What is shown about the current item below the list."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        """The list; below it the details, or the way out of emptiness."""
+        yield Listing(self.COLUMNS)
+        yield Static("Reading…", classes="empty", markup=False)
+        yield Static(classes="details", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin to read."""
+        self.query_one(".details").display = False
+        self.add_class("-empty")
+        self.run_worker(self._keep_reading(), group="reading")
+
+    @property
+    def listing(self) -> Listing:
+        """The pane's list."""
+        return self.query_one(Listing)
+
+    @property
+    def current(self) -> T | None:
+        """The item under the cursor."""
+        return self.items.get(self.listing.current)
+
+    @property
+    def seen(self) -> bool:
+        """Whether the pane is on the screen that is on top, or behind a dialog on it."""
+        return self.screen in self.app.screen_stack[-2:] and self.region.area > 0
+
+    def read_soon(self, mark: str = "") -> None:
+        """Read again at once, and put the cursor on the item with the key `mark`, if one is given."""
+        self._marked = mark or self._marked
+        self._wanted.set()
+
+    def repaint(self) -> None:
+        """Show what was read last once more: ages and progress have moved on."""
+        self.listing.show([self.row(item) for item in self.items.values()])
+
+    async def _keep_reading(self) -> None:
+        while True:
+            if self.seen or self._wanted.is_set():
+                self._wanted.clear()
+                await self._read()
+            try:
+                await asyncio.wait_for(self._wanted.wait(), EVERY)
+            except TimeoutError:
+                continue
+
+    async def _read(self) -> None:
+        try:
+            items = await self.session.read(self.load)
+        except HubError as error:
+            self.problem = error
+            if not self.items:
+                self._say_empty(f"{error.message} {error.hint}\n\nIt is tried again by itself.")
+        else:
+            self.problem, self.read_at = None, clock.now()
+            self._show({self.key(item): item for item in items})
+        self.post_message(self.Read())
+
+    def _show(self, items: dict[str, T]) -> None:
+        if bool(items) != bool(self.items):
+            self.refresh_bindings()  # an empty list has no actions
+        self.items = items
+        self._say_empty(self.EMPTY)
+        self.repaint()
+        if self._marked in items:
+            self.listing.go_to(self._marked)
+            self._marked = ""
+
+    def _say_empty(self, text: str) -> None:
+        self.query_one(".empty", Static).update(text)
+        self.set_class(not self.items, "-empty")
+
+    @on(Listing.Moved)
+    def _show_details(self) -> None:
+        item = self.current
+        below = self.query_one(".details", Static)
+        below.display = item is not None
+        below.update(content_of(self.details(item)) if item is not None else "")
+
+    def check_action(self, action: str, parameters: tuple[Any, ...]) -> bool | None:
+        """The pane's own actions need a row to act on."""
+        own = any(action == getattr(binding, "action", "") for binding in type(self).BINDINGS)
+        return bool(self.items) if own else True
