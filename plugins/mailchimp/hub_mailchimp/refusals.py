@@ -23,7 +23,7 @@ from hub import (
     SettingsWrong,
     Wait,
 )
-from hub.connectors.retry import retry_after
+from hub import retry_after
 
 TOMORROW = timedelta(days=1)
 

@@ -53,6 +53,7 @@ class FakeReports:
     answers_left: int = 10**6
     broken: str = ""
     asked: list[str] = field(default_factory=list)
+    moved: bool = False
 
     def send(self, recipients: int = 5) -> str:
         name = f"c{len(self.mails)}"
@@ -113,16 +114,19 @@ class FakeReports:
         query = request.url.params
         key, rows = self.rows(request.url.path.removeprefix("/3.0/"), query)
         self.order.shuffle(rows)
-        offset, count = int(query["offset"] if "offset" in query else 0), min(int(query["count"]), ROWS_IN_A_PAGE)
-        return httpx.Response(
-            200, content=orjson.dumps({key: rows[offset : offset + count], "total_items": len(rows)})
-        )
+        offset, count = int(query.get("offset", "0")), min(int(query["count"]), ROWS_IN_A_PAGE)
+        return httpx.Response(200, content=orjson.dumps({key: rows[offset : offset + count], "total_items": len(rows)}))
 
     def rows(self, path: str, query: httpx.QueryParams) -> tuple[str, list[dict[str, Any]]]:
         if path == "reports":
             since = datetime.fromisoformat(query["since_send_time"])
             return "reports", [
-                {"id": name, "send_time": mail.sent_at.isoformat(), "campaign_title": f"Title of {name}", "list_id": "l"}
+                {
+                    "id": name,
+                    "send_time": mail.sent_at.isoformat(),
+                    "campaign_title": f"Title of {name}",
+                    "list_id": "l",
+                }
                 for name, mail in self.mails.items()
                 if mail.sent_at >= since
             ]
@@ -352,3 +356,45 @@ async def test_recipients_are_read_again_only_when_there_are_more_of_them() -> N
     world.at += timedelta(minutes=15)
     await hub.poll()
     assert ("sent", name, "p5@example.com") in {happened[:3] for happened in hub.events.values()}
+
+
+async def test_activity_that_shows_up_in_the_report_most_of_an_hour_late_is_read() -> None:
+    world = FakeReports()
+    name = world.send(1)
+    hub = Hub(world)
+    world.at += timedelta(hours=5)
+    await hub.poll()
+    late = {"action": "open", "timestamp": (world.at - timedelta(minutes=55)).isoformat(timespec="seconds")}
+    world.mails[name].activity["p0@example.com"] = [late]
+    world.at += timedelta(minutes=15)
+    await hub.poll()
+    assert "open" in {kind for kind, *_ in hub.events.values()}
+
+
+async def test_a_recipient_who_moves_ahead_while_another_one_comes_in_is_not_taken_for_read() -> None:
+    class Moving(FakeReports):
+        def rows(self, path: str, query: httpx.QueryParams) -> tuple[str, list[dict[str, Any]]]:
+            if path.endswith("email-activity") and query["offset"] == "2" and not self.moved:
+                self.moved = True  # p3 clicks and moves to the front, p4 opens and comes last
+                self.act("c0", "p3@example.com", {"action": "click", "url": "https://shop.example.com"})
+                self.act("c0", "p4@example.com", {"action": "open"})
+            key, rows = super().rows(path, query)
+            front = "p3@example.com" if self.moved else ""
+            return key, sorted(rows, key=lambda row: (row.get("email_address") != front, row.get("email_address", "")))
+
+    world = Moving(order=_Unshuffled())
+    world.send(5)
+    for number in range(4):
+        world.act("c0", f"p{number}@example.com", {"action": "open"})
+    world.at += timedelta(hours=3)
+    hub = Hub(world)
+    await hub.poll()
+    world.at += timedelta(hours=3)
+    await hub.poll()
+    assert world.moved
+    assert world.happened <= set(hub.events.values())
+
+
+class _Unshuffled(random.Random):
+    def shuffle(self, x: Any) -> None:
+        """Leaves the rows in their order."""
