@@ -22,8 +22,8 @@ from hub import (
     Refusal,
     SettingsWrong,
     Wait,
+    retry_after,
 )
-from hub import retry_after
 
 TOMORROW = timedelta(days=1)
 
