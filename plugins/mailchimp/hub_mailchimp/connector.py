@@ -29,6 +29,7 @@ from hub import (
     Option,
     Outcome,
     PartnerClient,
+    PartnerUnavailable,
     Refusal,
     SettingsWrong,
 )
@@ -91,7 +92,8 @@ class Mailchimp(Connector):
     async def check(self) -> Account:
         """Ping, then ask whose key it is, and look for the chosen audience."""
         await self.http.get("/ping")
-        account = await self.http.get("/", params={"fields": "account_id,account_name,login_id,email,role"})
+        answer = await self.http.get("/", params={"fields": "account_id,account_name,role"})
+        account = _told(answer, "account_id", "/")
         role = str(account.get("role") or "")
         details = {"role": role}
         if role in _ROLES_THAT_CANNOT_WRITE:
@@ -131,6 +133,7 @@ class Mailchimp(Connector):
 
     async def add(self, audience: Audience, members: Sequence[Member]) -> Outcome:
         """Tag one batch and write its merge fields; `create_contacts` says what becomes of unknown people."""
+        await self._check_fields(str(audience.ref["list"]), members)
         if self.settings.create_contacts:
             return await self._create_and_tag(audience, members)
         return await self._tag_the_known(audience, members)
@@ -194,7 +197,6 @@ class Mailchimp(Connector):
     async def _write(self, list_id: str, members: Sequence[Member], *, status: str | None) -> tuple[list[Refusal], str]:
         """Upsert contacts. Only with a `status` for new ones can somebody be created; never send `status` itself."""
         try:
-            await self._check_fields(list_id, {field_tag(target) for member in members for target in member.values})
             errors, request = await self._post(
                 _list(list_id),
                 {
@@ -212,8 +214,8 @@ class Mailchimp(Connector):
         self, path: str, body: Any, *, params: Mapping[str, str] | None = None
     ) -> tuple[list[dict[str, Any]], str]:
         response = await self.http.request("POST", path, body=body, params=params)
-        answer = self.http.json(response) or {}
-        return list(answer.get("errors") or []), response.headers.get("X-Request-Id", "")
+        answer = _told(self.http.json(response), "errors", path, lost=True)
+        return list(answer["errors"]), response.headers.get("X-Request-Id", "")
 
     async def _status_of_new(self, list_id: str) -> str:
         chosen = self.settings.new_contact_status
@@ -222,8 +224,9 @@ class Mailchimp(Connector):
             self._statuses[list_id] = "pending" if told.get("double_optin") else "subscribed"
         return self._statuses.get(list_id, chosen)
 
-    async def _check_fields(self, list_id: str, targets: set[str]) -> None:
+    async def _check_fields(self, list_id: str, members: Sequence[Member]) -> None:
         """Mailchimp drops values for fields that an audience lacks, without a word: say so before anything is sent."""
+        targets = {field_tag(target) for member in members for target in member.values}
         if not targets:
             return
         if not targets <= self._fields.get(list_id, set()):
@@ -239,11 +242,14 @@ class Mailchimp(Connector):
     async def _list_fields(self, list_id: str) -> set[str]:
         params = {"fields": "merge_fields.tag,total_items"}
         path = f"{_list(list_id)}/merge-fields"
-        return {
-            str(row["tag"]).upper()
-            async for rows, _ in pages(self.http, path, "merge_fields", params=params)
-            for row in rows
-        }
+        try:
+            return {
+                str(row["tag"]).upper()
+                async for rows, _ in pages(self.http, path, "merge_fields", params=params)
+                for row in rows
+            }
+        except NotThere as error:
+            raise _no_such_list(list_id) from error
 
     async def _find_tag(self, list_id: str, name: str) -> Audience | None:
         params = {"type": "static", "fields": "segments.id,segments.name,total_items"}
@@ -255,7 +261,7 @@ class Mailchimp(Connector):
 
     async def _make_tag(self, list_id: str, name: str) -> Audience:
         try:
-            made = await self.http.post(f"{_list(list_id)}/segments", {"name": name, "static_segment": []})
+            answer = await self.http.post(f"{_list(list_id)}/segments", {"name": name, "static_segment": []})
         except BatchRefused as error:  # somebody else may have made it a moment ago
             found = await self._find_tag(list_id, name)
             if found is None:
@@ -263,7 +269,7 @@ class Mailchimp(Connector):
                     f"The tag {name!r} cannot be made. {error.message}", hint="Choose another name."
                 ) from error
             return found
-        return _audience(list_id, made)
+        return _audience(list_id, _told(answer, "id", "the new tag", lost=True))
 
     async def _about_audience(self, list_id: str) -> dict[str, str]:
         told = await self._list_facts(list_id, "name,double_optin")
@@ -276,7 +282,8 @@ class Mailchimp(Connector):
 
     async def _list_facts(self, list_id: str, fields: str) -> dict[str, Any]:
         try:
-            return dict(await self.http.get(_list(list_id), params={"fields": f"id,{fields}"}))
+            answer = await self.http.get(_list(list_id), params={"fields": f"id,{fields}"})
+            return _told(answer, "id", _list(list_id))
         except NotThere as error:
             raise _no_such_list(list_id) from error
 
@@ -302,6 +309,12 @@ def _segment(audience: Audience) -> str:
 
 def _audience(list_id: str, segment: Mapping[str, Any]) -> Audience:
     return Audience(ref={"list": list_id, "segment": int(segment["id"])}, name=str(segment["name"]))
+
+
+def _told(answer: Any, needed: str, what: str, *, lost: bool = False) -> dict[str, Any]:
+    if not isinstance(answer, dict) or needed not in answer:
+        raise PartnerUnavailable(f"Mailchimp's answer for {what} lacks {needed!r}.", answer_lost=lost)
+    return answer
 
 
 def _contact(member: Member, status: str | None) -> dict[str, Any]:

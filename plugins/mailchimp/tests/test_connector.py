@@ -387,6 +387,7 @@ async def test_a_field_that_the_audience_lacks_is_told_instead_of_losing_its_val
     with pytest.raises(SettingsWrong, match="no field PLAN") as wrong:
         await connector.add(audience, people("ann", PLAN="pro"))
     assert "FNAME" in wrong.value.hint
+    assert tagged(partner) == []  # nothing was sent
     await connector.http.post(f"/lists/{FIRST_LIST}/merge-fields", {"tag": "PLAN", "name": "Plan", "type": "text"})
     await connector.add(audience, people("ann", PLAN="pro"))
     assert contact(partner, "ann")["merge_fields"]["PLAN"] == "pro"
@@ -486,6 +487,18 @@ async def test_the_eleventh_request_at_once_is_a_wish_for_a_pause(partner: Runni
     with pytest.raises(Wait) as wait:
         await connections.open().check()
     assert wait.value.seconds == 7
+
+
+@pytest.mark.parametrize("body", [{}, [], "null", {"members_added": []}])
+async def test_an_answer_that_does_not_tell_who_was_refused_counts_as_lost(
+    partner: Running, connections: Connections, body: Any
+) -> None:
+    connector = connections.open()
+    audience = await connector.open_audience(TAG)
+    partner.admin.fault(kind="nonsense", method="POST", regex="/segments/", body=body)
+    with pytest.raises(PartnerUnavailable) as lost:
+        await connector.add(audience, people("ann"))
+    assert lost.value.answer_lost
 
 
 async def test_an_address_where_nobody_listens_lost_no_answer(partner: Running, connections: Connections) -> None:

@@ -200,7 +200,9 @@ async def test_no_call_ever_carries_a_status_or_replaces_tags() -> None:
 
     def note(request: httpx.Request) -> httpx.Response:
         sent.append(request.content)
-        return httpx.Response(200, json={"errors": [], "merge_fields": [{"tag": "FNAME"}], "total_items": 1})
+        return httpx.Response(
+            200, json={"id": "a6b5da1054", "errors": [], "merge_fields": [{"tag": "FNAME"}], "total_items": 1}
+        )
 
     router.route().mock(side_effect=note)
     for create in (True, False):
