@@ -48,6 +48,9 @@ async def persist(
     before each further attempt.
     """
 
+    async def attempt() -> T:  # tenacity awaits only what is declared `async`, and `call` may be a lambda
+        return await call()
+
     async def note(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if before_again and error:
@@ -60,7 +63,7 @@ async def persist(
         before_sleep=note,
         reraise=True,
     )
-    return await retrying(call)
+    return await retrying(attempt)
 
 
 def retry_after(header: str | None) -> float | None:

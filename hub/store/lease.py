@@ -34,7 +34,12 @@ async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIte
     The table has columns `lease_owner` and `lease_until`. Raises Busy, naming `what` and who has it.
     """
     owner = f"{_this_process()}:{uuid.uuid4().hex[:8]}"
-    await asyncio.to_thread(_take, store, table, key, owner, what)
+    _held_here.add(owner)  # before it is taken: no other task may see it as left behind
+    try:
+        await asyncio.to_thread(_take, store, table, key, owner, what)
+    except BaseException:
+        _held_here.discard(owner)
+        raise
     beating = asyncio.create_task(_beat(store, table, key, owner))
     try:
         yield
@@ -42,7 +47,13 @@ async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIte
         beating.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await beating
-        await asyncio.to_thread(_give_back, store, table, key, owner)
+        _held_here.discard(owner)
+        with contextlib.suppress(StoreError):  # a full disk: whoever comes next sees that nobody holds it
+            await asyncio.to_thread(_give_back, store, table, key, owner)
+
+
+_held_here: set[str] = set()
+"""The owners of the leases that this very process holds."""
 
 
 def _take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
@@ -88,6 +99,8 @@ def _may_be_alive(owner: str) -> bool:
     host, pid, started, _ = owner.split(":")
     if host != socket.gethostname():
         return True  # only time can tell
+    if owner.startswith(f"{_this_process()}:"):
+        return owner in _held_here
     return _started(int(pid)) == started
 
 
