@@ -136,15 +136,12 @@ class Syncs:
         """Every sync with its last run, by name."""
         with self._store.reading() as connection:
             rows = connection.execute(self._query().order_by(syncs.c.name)).all()
-            newest = dict(
-                connection.execute(
-                    select(runs.c.sync_id, func.max(runs.c.id))
-                    .where(runs.c.sync_id.in_([row.id for row in rows]))
-                    .group_by(runs.c.sync_id)
-                )
-                .tuples()
-                .all()
+            query = (
+                select(runs.c.sync_id, func.max(runs.c.id))
+                .where(runs.c.sync_id.in_([row.id for row in rows]))
+                .group_by(runs.c.sync_id)
             )
+            newest = dict(connection.execute(query).all())
         return [_sync(row, self._ledger.run(newest[row.id]) if row.id in newest else None) for row in rows]
 
     def get(self, name: str) -> Sync:
