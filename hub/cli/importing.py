@@ -60,7 +60,7 @@ def _tell(report: ImportReport, what: str, *, as_json: bool) -> None:
 
 
 def _sentence(report: ImportReport, what: str) -> str:
-    rejected = f", {report.rejected:,} lines rejected" if report.rejected else ""
+    rejected = f", {report.rejected:,} line{'s' * (report.rejected > 1)} rejected" if report.rejected else ""
     if report.state != "done":
         return f"{report.file}: imported before ({report.accepted:,} {what}{rejected}); nothing was added"
     rate = f"{report.accepted / report.seconds:,.0f} a second" if report.seconds else ""

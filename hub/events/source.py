@@ -155,17 +155,14 @@ def _spool(raw: IO[bytes], copy: IO[bytes], name: str, stop: Stop | None) -> Non
 
 
 def _read(stream: IO[bytes], size: int, name: str, line: int) -> bytes:
-    """Read `size` bytes, fewer only at the end."""
+    """Read `size` bytes, fewer only at the end. `line` is the first that they belong to."""
+    where = f" after line {line - 1:,}" if line > 1 else ""
     try:
         return stream.read(size)
     except EOFError as error:
-        raise InputError(
-            f"{name} ends early, after line {line - 1}: it is a truncated gzip file.", hint=_CORRECTED
-        ) from error
+        raise InputError(f"{name} ends early{where}: it is a truncated gzip file.", hint=_CORRECTED) from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(
-            f"{name} is a broken gzip file, after line {line - 1}: {_said(error)}.", hint=_CORRECTED
-        ) from error
+        raise InputError(f"{name} is a broken gzip file{where}: {_said(error)}.", hint=_CORRECTED) from error
     except OSError as error:
         raise InputError(f"{name} cannot be read: {_said(error)}.") from error
 
