@@ -27,6 +27,15 @@ def month_bounds(month: str, zone: str) -> tuple[datetime, datetime]:
     return first.astimezone(UTC), end.astimezone(UTC)
 
 
+def utc_months(start: datetime, end: datetime) -> list[str]:
+    """The UTC months (`YYYY-MM`) that the instants from `start` to before `end` lie in: the lake's partitions."""
+    last = max(start, end - timedelta(microseconds=1))
+    first_number, last_number = (
+        instant.year * 12 + instant.month - 1 for instant in (start.astimezone(UTC), last.astimezone(UTC))
+    )
+    return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(first_number, last_number + 1)]
+
+
 def ago(instant: datetime | None) -> str:
     """How long ago `instant` was, for a person: `just now`, `5 min ago`, `3 h ago`, `2 d ago`, `never`."""
     if instant is None:

@@ -45,6 +45,11 @@ def profile_holds(profiles: ibis.Table, test: ProfileTest) -> ibis.Value:
     return _holds(_Property(profiles, test.profile), test.op, test.value)
 
 
+def is_set(rows: ibis.Table, name: str) -> ibis.Value:
+    """Whether rows with typed maps have a property, of any type."""
+    return _Property(rows, name).is_set
+
+
 def absent_holds(test: ProfileTest) -> bool:
     """Whether a test holds for somebody who has no profile."""
     return test.op in NEGATIVE

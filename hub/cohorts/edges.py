@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from hub.clock import utc_months
 from hub.cohorts.windows import Before, Between, BetweenAgo, Last, MoreThanAgo, Since, Span, Window
 
 MICROSECOND = timedelta(microseconds=1)
@@ -29,11 +30,7 @@ class Bounds:
 
     def months(self) -> list[str] | None:
         """The UTC months that the bounds touch, `YYYY-MM`; None when they have no start."""
-        if self.start is None:
-            return None
-        last = max(self.start, self.end - MICROSECOND)
-        first_number, last_number = (day.year * 12 + day.month - 1 for day in (self.start, last))
-        return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(first_number, last_number + 1)]
+        return None if self.start is None else utc_months(self.start, self.end)
 
 
 def bounds(window: Window | None, now: datetime, zone: ZoneInfo) -> Bounds:

@@ -42,6 +42,6 @@ def typed_text(profiles: ibis.Table, name: str) -> ibis.Value:
     return ibis.coalesce(
         ibis.literal("s:").concat(profiles.strings.get(name)),
         ibis.literal("n:").concat(profiles.numbers.get(name).cast("string")),
-        boolean.ifelse("b:true", "b:false"),
+        ibis.cases((boolean, "b:true"), (~boolean, "b:false")),
         ibis.literal("l:[").concat(elements.join(","), "]"),
     )

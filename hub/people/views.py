@@ -35,7 +35,7 @@ def people_events(reader: Reader, project: Project, *, months: Sequence[str] | N
     `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. Whatever was imported
     twice is here twice: compaction removes it (a `distinct` here took over half of a query's time).
     """
-    return with_person(_events(reader, project, months), owners(reader, project, months=months))
+    return with_person(project_events(reader, project, months), owners(reader, project, months=months))
 
 
 def people_profiles(reader: Reader, project: Project) -> ibis.Table:
@@ -54,7 +54,7 @@ def people_profiles(reader: Reader, project: Project) -> ibis.Table:
 
 def event_people(reader: Reader, project: Project, *, until: ibis.Value) -> ibis.Table:
     """Everybody who has an event before the instant `until`: the column `person`, each person once."""
-    events = _events(reader, project, None)
+    events = project_events(reader, project)
     ids = events.filter(events.time < until).select("distinct_id").distinct()
     people = owners(reader, project)
     found = with_person(ids, people).select("person")
@@ -76,7 +76,7 @@ def links(reader: Reader, project: Project, *, months: Sequence[str] | None = No
     An address of several profiles belongs to the smallest distinct_id; one of nobody is not in the table.
     Message events always have a source, which lets the engine pass over everybody else's rows.
     """
-    events = _events(reader, project, months)
+    events = project_events(reader, project, months)
     marked = events.filter(events.source.notnull() & events.distinct_id.startswith(MATCH))
     pseudo = reader.keep(marked.select(id=marked.distinct_id).distinct())
     properties = _column(reader, pseudo.select(property=_property_of(pseudo.id)).distinct())
@@ -136,7 +136,8 @@ def _property_of(pseudo_id: ibis.Value) -> ibis.Value:
     return rest.substr(0, rest.find(":"))
 
 
-def _events(reader: Reader, project: Project, months: Sequence[str] | None) -> ibis.Table:
+def project_events(reader: Reader, project: Project, months: Sequence[str] | None = None) -> ibis.Table:
+    """The project's events that belong to somebody, without saying to whom: for what no person matters to."""
     filters = [*_of(project), *([("month", "in", list(months))] if months is not None else [])]
     events = reader.table(EVENTS, filters)
     return events.filter(events.distinct_id != "")  # an event without an id belongs to nobody

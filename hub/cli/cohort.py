@@ -1,0 +1,104 @@
+"""`hub cohort`: who matters, defined in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.context import Json, open_hub, print_json, print_table, say
+from hub.clock import ago, shown
+from hub.cohorts.documents import write_yaml
+from hub.cohorts.service import Cohort
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+Name = Annotated[str, typer.Argument(help="The cohort's name.")]
+
+
+@app.callback()
+def _noun() -> None:
+    """Cohorts."""
+
+
+@app.command()
+def add(
+    name: Name,
+    file: Annotated[Path, typer.Option("--file", help="Its definition: YAML or JSON.")],
+    description: Annotated[str, typer.Option(help="A sentence for people; the definition's own if left out.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Keep a definition under a name. A definition that cannot be read saves nothing."""
+    cohort = open_hub().cohorts.add(name, file, description)
+    for warning in cohort.warnings:
+        say(f"Warning: {warning}")
+    if as_json:
+        print_json({**cohort.figures(), "warnings": list(cohort.warnings)})
+        return
+    typer.echo(f"Added the cohort {cohort.name}. Next: hub cohort count {cohort.name}")
+
+
+@app.command("list")
+def list_cohorts(as_json: Json = False) -> None:
+    """Every cohort, with its size when it was last counted."""
+    found = open_hub().cohorts.list()
+    if as_json:
+        print_json([each.figures() for each in found])
+        return
+    print_table(
+        ("name", "people", "counted", "description"),
+        [(each.name, _size(each), ago(each.evaluated_at), each.description) for each in found],
+        empty="There is no cohort yet. Make one with `hub cohort add NAME --file FILE`.",
+    )
+
+
+@app.command()
+def show(name: Name, as_json: Json = False) -> None:
+    """One cohort: its definition, and its size when it was last counted."""
+    hub = open_hub()
+    cohort = hub.cohorts.get(name)
+    if as_json:
+        print_json(cohort.figures())
+        return
+    zone = hub.workspace.project.timezone
+    counted = f", counted {shown(cohort.evaluated_at, zone)}" if cohort.evaluated_at else ""
+    say(f"{cohort.name}: {_size(cohort)} people{counted}. {cohort.description}".rstrip())
+    typer.echo(write_yaml(cohort.definition.document()), nl=False)
+
+
+@app.command()
+def count(name: Name, as_json: Json = False) -> None:
+    """How many people are in a cohort now."""
+    found = open_hub().cohorts.count(name)
+    if as_json:
+        print_json(found.figures())
+        return
+    typer.echo(f"{found.count:,} people are in {found.cohort} ({found.seconds:.2f} s).")
+
+
+@app.command()
+def members(name: Name, as_json: Json = False) -> None:
+    """Everybody who is in a cohort now, each once: lines with tabs, or one JSON object a line."""
+    found = open_hub().cohorts.members(name)
+    if as_json:
+        for member in found:
+            print_json(member)
+        return
+    typer.echo("\t".join(("person", "distinct_id", "user_id", "email")))
+    for member in found:
+        typer.echo("\t".join(str(value or "") for value in member.values()))
+
+
+@app.command()
+def remove(name: Name, as_json: Json = False) -> None:
+    """Forget a cohort. One that a sync uses stays."""
+    open_hub().cohorts.remove(name)
+    if as_json:
+        print_json({"cohort": name, "removed": True})
+        return
+    typer.echo(f"Removed the cohort {name}.")
+
+
+def _size(cohort: Cohort) -> str:
+    return "?" if cohort.size is None else f"{cohort.size:,}"

@@ -1,0 +1,233 @@
+"""The cohorts of a project: kept, listed, counted and read out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from hub.clock import now
+from hub.cohorts.definition import Definition
+from hub.cohorts.reading import read_definition, read_definition_file, stored_definition
+from hub.errors import AlreadyExists, NotFound, UsageError
+from hub.store.tables import cohorts, syncs
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from hub.workspace import Workspace
+
+_LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A named definition of people.
+
+    `version` is 1 and rises with every change of the definition. `size` people were in it at `evaluated_at`; both
+    are None until it is counted. `warnings` are there when it was just added: names that the data does not have.
+    """
+
+    id: int
+    name: str
+    description: str
+    definition: Definition
+    version: int
+    size: int | None
+    evaluated_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    warnings: tuple[str, ...] = ()
+
+    def figures(self) -> dict[str, Any]:
+        """For machines: the stable keys of `hub cohort list --json` and `show --json`."""
+        return {
+            "cohort": self.name,
+            "description": self.description,
+            "definition": self.definition.document(),
+            "version": self.version,
+            "size": self.size,
+            "evaluated_at": self.evaluated_at.isoformat() if self.evaluated_at else None,
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class CohortCount:
+    """How many people are in a cohort at `evaluated_at`, and how many seconds it took to count them."""
+
+    cohort: str
+    count: int
+    evaluated_at: datetime
+    seconds: float
+
+    def figures(self) -> dict[str, Any]:
+        """For machines: the stable keys of `hub cohort count --json`."""
+        return {
+            "cohort": self.cohort,
+            "count": self.count,
+            "evaluated_at": self.evaluated_at.isoformat(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Cohorts:
+    """The cohorts of one project. Methods block; a UI calls them on a worker thread."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._store = workspace.store
+
+    def add(self, name: str, definition: Definition | str | Path, description: str = "") -> Cohort:
+        """Keep a definition under a name: one at hand, its text (YAML or JSON), or the file that it is in.
+
+        Without a `description` the definition's own is taken. Raises DefinitionError, InputError (the file),
+        AlreadyExists, UsageError (a name that cannot be one); then nothing is kept. Names that the data does not have
+        yet are `warnings` of the result.
+        """
+        name = _sound_name(name)
+        read = _read(definition)
+        with self._store.reading() as connection:
+            if connection.execute(self._query().where(cohorts.c.name == name)).first():
+                raise _taken(name)
+        warnings = self._warnings(read)
+        at = now()
+        row = {
+            "project_id": self._workspace.project.id,
+            "name": name,
+            "description": description or read.description,
+            "definition": read.document(),
+            "version": 1,
+            "created_at": at,
+            "updated_at": at,
+        }
+        try:
+            with self._store.writing() as connection:
+                connection.execute(cohorts.insert().values(row))
+        except IntegrityError as error:
+            raise _taken(name) from error
+        return replace(self.get(name), warnings=warnings)
+
+    def list(self) -> list[Cohort]:
+        """Every cohort, by name. Raises DefinitionError when a newer hub wrote one."""
+        query = self._query().order_by(cohorts.c.name)
+        with self._store.reading() as connection:
+            return [_cohort(row) for row in connection.execute(query)]
+
+    def get(self, name: str) -> Cohort:
+        """The cohort called `name`. Raises NotFound with the nearest name."""
+        with self._store.reading() as connection:
+            return _cohort(self._row(connection, name))
+
+    def count(self, name: str) -> CohortCount:
+        """Count the people in a cohort now, and keep the figure with it. Raises NotFound."""
+        from hub.cohorts.members import evaluate
+
+        cohort, at, started = self.get(name), now(), monotonic()
+        with self._workspace.reading() as reader:
+            size = reader.value(evaluate(reader, self._workspace.project, cohort.definition, at).count())
+        with self._store.writing() as connection:
+            connection.execute(cohorts.update().where(cohorts.c.id == cohort.id).values(size=size, evaluated_at=at))
+        return CohortCount(cohort.name, size, at, monotonic() - started)
+
+    def members(self, name: str) -> Iterator[dict[str, Any]]:
+        """Everybody who is in a cohort now, each once, in no promised order; never all of them in memory.
+
+        Keys: `person`, `distinct_id` (the canonical one), `user_id`, `email`. Raises NotFound.
+        """
+        cohort = self.get(name)
+        return self._streamed(cohort)
+
+    def remove(self, name: str) -> None:
+        """Forget a cohort. Raises NotFound, and UsageError while a sync uses it."""
+        with self._store.writing() as connection:
+            row = self._row(connection, name)
+            used = select(syncs.c.name).where(syncs.c.cohort_id == row.id).order_by(syncs.c.name)
+            by = [*connection.execute(used).scalars()]
+            if by:
+                raise UsageError(
+                    f"The cohort {row.name!r} is used by {_counted_syncs(by)}.",
+                    hint="A cohort stays as long as a sync refers to it: its runs are told by that cohort.",
+                )
+            connection.execute(cohorts.delete().where(cohorts.c.id == row.id))
+
+    def _streamed(self, cohort: Cohort) -> Iterator[dict[str, Any]]:
+        from hub.cohorts.members import members
+
+        with self._workspace.reading() as reader:
+            found = members(reader, self._workspace.project, cohort.definition, now())
+            for batch in reader.batches(found.select("person", "distinct_id", "user_id", "email")):
+                yield from batch.to_pylist()
+
+    def _warnings(self, definition: Definition) -> tuple[str, ...]:
+        from hub.cohorts.names import unknown_names
+
+        with self._workspace.reading() as reader:
+            return unknown_names(reader, self._workspace.project, definition)
+
+    def _query(self) -> Any:
+        return select(cohorts).where(cohorts.c.project_id == self._workspace.project.id)
+
+    def _row(self, connection: Connection, name: str) -> Row[Any]:
+        row = connection.execute(self._query().where(cohorts.c.name == name)).first()
+        if row is None:
+            known = [each.name for each in connection.execute(self._query())]
+            raise NotFound(f"There is no cohort {name!r}.", hint=_near(name, known))
+        return row
+
+
+def _read(definition: Definition | str | Path) -> Definition:
+    if isinstance(definition, Definition):
+        return definition
+    return read_definition_file(definition) if isinstance(definition, Path) else read_definition(definition)
+
+
+def _cohort(row: Row[Any]) -> Cohort:
+    return Cohort(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        definition=stored_definition(row.definition, name=row.name),
+        version=row.version,
+        size=row.size,
+        evaluated_at=row.evaluated_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _sound_name(name: str) -> str:
+    sound = name.strip()
+    if not sound or len(sound) > _LONGEST_NAME or not sound.isprintable():
+        raise UsageError(
+            f"{name!r} cannot be the name of a cohort.",
+            hint=f"A name is one line of 1 to {_LONGEST_NAME} letters, such as winback-90.",
+        )
+    return sound
+
+
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(f"There is a cohort {name!r} already.", hint="Choose another name, or remove that one first.")
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return (
+        "`hub cohort list` shows those that there are." if known else "Make one with `hub cohort add NAME --file FILE`."
+    )
+
+
+def _counted_syncs(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"the sync{'s' if len(names) > 1 else ''} {shown}{more}"
