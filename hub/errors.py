@@ -19,6 +19,7 @@
     └── PartnerError              a partner said no, or nothing
         ├── CredentialRefused     stop this connection, ask for a new credential
         ├── SettingsWrong         stop this connection, a setting has to be changed
+        ├── MappingWrong          stop this run: a mapped value has no place at the partner
         ├── AudienceGone          the audience was deleted at the partner; make it anew
         ├── Wait                  try again after so many seconds
         ├── PartnerUnavailable    try again later; the answer may have been lost
@@ -113,6 +114,10 @@ class CredentialRefused(PartnerError):
 
 class SettingsWrong(PartnerError):
     """A setting of the connection cannot work (a deleted list, a wrong region). The connection stops."""
+
+
+class MappingWrong(PartnerError):
+    """The mapping of a sync names something that the partner does not have. The run ends; the connection works."""
 
 
 class AudienceGone(PartnerError):

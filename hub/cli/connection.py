@@ -162,6 +162,8 @@ def _show(found: Connection, as_json: bool, word: str) -> None:
         print_json(_figures(found))
     else:
         typer.echo(f"{word}: {found.name} is {found.label}, account {found.account}.")
+        if found.message:
+            say(f"Note: {found.message}")
 
 
 def _figures(found: Connection) -> dict[str, Any]:

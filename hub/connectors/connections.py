@@ -293,7 +293,7 @@ def _running_sandboxes(settings: Settings) -> set[tuple[str, int]]:
 def _connected(account: Account) -> dict[str, Any]:
     return {
         "state": CONNECTED,
-        "message": "",
+        "message": account.warning,
         "account_id": account.id,
         "account_label": account.label,
         "checked_at": now(),

@@ -124,11 +124,12 @@ class MessageEvent:
 
 @dataclass(frozen=True)
 class Account:
-    """Who we are at the partner. `id` tells when one account is connected twice."""
+    """Who we are at the partner. `id` tells when one account is connected twice; `warning` is for people."""
 
     id: str
     label: str
     details: Mapping[str, str] = field(default_factory=dict)
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,13 +168,15 @@ class Refusal:
     """One member that the partner did not take, in its own words.
 
     With `retry_after` the hub tries again after that time; without it the member is parked until its data,
-    the mapping or the connector's version changes.
+    the mapping or the connector's version changes. `in_audience` tells that the member is in the audience all the
+    same (only a value was refused), so that it is taken out when it leaves the cohort.
     """
 
     key: str
     reason: str
     code: str = ""
     retry_after: timedelta | None = None
+    in_audience: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,8 @@ class ConnectorSettings(BaseModel):
     account knows is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # an error must not show its input: the input may be a secret
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     base_url: str = ""
     """Where the partner's API is; empty means the partner's own address."""
@@ -251,7 +255,7 @@ class Connector(ABC):
 
         `members` has at most `limits.batch_size` members with distinct keys. Members who are in the audience
         already, and whose values changed, come here too.
-        Raises AudienceGone, BatchRefused, MemberRefused (a batch of one), and the errors of `check`.
+        Raises AudienceGone, MappingWrong, BatchRefused, MemberRefused (a batch of one), and the errors of `check`.
         """
 
     async def remove(self, audience: Audience, members: Sequence[Member]) -> Outcome:

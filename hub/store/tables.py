@@ -250,6 +250,7 @@ exceptions = Table(
     Column("reason", Text, nullable=False),  # the partner's words
     Column("code", Text, nullable=False, default=""),
     Column("tries", Integer, nullable=False, default=1),
+    Column("in_audience", Boolean, nullable=False, default=False),  # there all the same; only a value was refused
     Column("connector_version", String(64), nullable=False),
     Column("run_id", ForeignKey("runs.id"), nullable=False),  # that it was last refused in
     Column("batch", Integer, nullable=False),

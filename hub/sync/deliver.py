@@ -29,6 +29,7 @@ from hub.errors import (
     BatchRefused,
     CredentialRefused,
     HubError,
+    MappingWrong,
     MemberRefused,
     PartnerUnavailable,
     PluginError,
@@ -43,7 +44,7 @@ OWED_IN_A_ROW = 3
 GRACE_SECONDS = 30.0
 """On top of the connector's own time-out, before a call counts as hanging."""
 
-_ENDING = (CredentialRefused, SettingsWrong, AudienceGone, AddressRefused, PluginError)
+_ENDING = (CredentialRefused, SettingsWrong, MappingWrong, AudienceGone, AddressRefused, PluginError)
 
 
 class PlanReader:

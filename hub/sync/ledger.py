@@ -46,6 +46,14 @@ class PlannedMember:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why the partner did not take a member, in its words, and whether it is in the audience all the same."""
+
+    reason: str
+    in_audience: bool = False
+
+
 class Ledger:
     """Everything that the control plane knows of runs. Each method is one short transaction."""
 
@@ -209,6 +217,7 @@ class Ledger:
                     "reason": refused[member.key].reason,
                     "code": refused[member.key].code,
                     "tries": known[member.key].tries + 1 if member.key in known else 1,
+                    "in_audience": refused[member.key].in_audience,
                     "connector_version": version,
                     "run_id": batch.run_id,
                     "batch": batch.number,
@@ -238,11 +247,12 @@ class Ledger:
             yield rows
             last = rows[-1].key
 
-    def refused_in(self, run_id: int) -> dict[str, str]:
-        """The keys that were refused in a run, with the partner's words."""
-        query = select(exceptions.c.key, exceptions.c.reason).where(exceptions.c.run_id == run_id)
+    def refused_in(self, run_id: int) -> dict[str, Refused]:
+        """The keys that were refused in a run."""
+        query = select(exceptions.c.key, exceptions.c.reason, exceptions.c.in_audience)
         with self._store.reading() as connection:
-            return {row.key: row.reason for row in connection.execute(query)}
+            rows = connection.execute(query.where(exceptions.c.run_id == run_id))
+            return {row.key: Refused(row.reason, row.in_audience) for row in rows}
 
     def rejected(self, run_id: int, limit: int) -> list[Rejected]:
         """The members refused in a run that have not been taken since, by key."""

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from hub.clock import now
 from hub.lake.tables import DELIVERIES, HELD
-from hub.sync.ledger import Batch
+from hub.sync.ledger import Batch, Refused
 from hub.sync.states import Action, BatchState
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def settle(
     *,
     plan: Path,
     batches: Sequence[Batch],
-    refused: Mapping[str, str],
+    refused: Mapping[str, Refused],
 ) -> None:
     """Append what `plan` changed at the partner to `held`, and every attempt to `deliveries`.
 
@@ -64,7 +64,10 @@ def settle(
 
 @dataclass(frozen=True)
 class _Piece:
-    """Some rows of a plan, each with its batch, and whether that was answered, sent, or may have arrived."""
+    """Some rows of a plan, each with its batch, and whether that was answered, sent, or may have arrived.
+
+    `refused` members were not taken; those who are in the audience all the same are `there`.
+    """
 
     rows: pa.RecordBatch
     batch: np.ndarray[Any, Any]
@@ -72,6 +75,7 @@ class _Piece:
     sent: np.ndarray[Any, Any]
     lost: np.ndarray[Any, Any]
     refused: np.ndarray[Any, Any]
+    there: np.ndarray[Any, Any]
 
     @property
     def actions(self) -> np.ndarray[Any, Any]:
@@ -79,10 +83,11 @@ class _Piece:
 
 
 class _Pieces:
-    def __init__(self, plan: Path, batches: Sequence[Batch], refused: Mapping[str, str]) -> None:
+    def __init__(self, plan: Path, batches: Sequence[Batch], refused: Mapping[str, Refused]) -> None:
         sizes = [batch.size for batch in batches]
         self._plan = plan
         self._refused = pa.array(list(refused), pa.string())
+        self._there = pa.array([key for key, why in refused.items() if why.in_audience], pa.string())
         self._batch = np.repeat(np.array([batch.number for batch in batches], np.int32), sizes)
         self._answered = np.repeat([batch.state is BatchState.ACKNOWLEDGED for batch in batches], sizes)
         self._sent = np.repeat([batch.attempts > 0 for batch in batches], sizes)
@@ -94,14 +99,14 @@ class _Pieces:
         with pq.ParquetFile(self._plan) as file:
             for rows in file.iter_batches(batch_size=50_000):
                 here = slice(first, first + rows.num_rows)
-                is_refused = pc.is_in(rows.column("key"), value_set=self._refused)
                 yield _Piece(
                     rows,
                     self._batch[here],
                     self._answered[here],
                     self._sent[here],
                     self._lost[here],
-                    np.asarray(is_refused.to_numpy(zero_copy_only=False)),
+                    _among(rows, self._refused),
+                    _among(rows, self._there),
                 )
                 first += rows.num_rows
 
@@ -110,7 +115,8 @@ def _held_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
     """The rows of `held` that a piece makes: who was taken or taken out, and who may have arrived."""
     taken = piece.answered & ~piece.refused
     removal = piece.actions == Action.REMOVE.value
-    may_be_there = ~piece.answered & piece.lost & ~removal
+    refused_but_there = piece.answered & piece.there & (piece.actions == Action.ADD.value)
+    may_be_there = (~piece.answered & piece.lost & ~removal) | refused_but_there
     chosen = taken | may_be_there
     rows = piece.rows.filter(pa.array(chosen))
     count = rows.num_rows
@@ -128,7 +134,7 @@ def _held_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([columns[name] for name in HELD.schema.names], schema=HELD.schema)
 
 
-def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, str], at: datetime) -> pa.RecordBatch:
+def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, Refused], at: datetime) -> pa.RecordBatch:
     """The rows of `deliveries` that a piece makes: one for each member that was sent."""
     sent = piece.sent
     rows = piece.rows.filter(pa.array(sent))
@@ -136,7 +142,7 @@ def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, str], at: d
     outcome = np.where(piece.refused & piece.answered, REJECTED, np.where(piece.answered, ACKNOWLEDGED, OWED))[sent]
     reasons: list[str | None] = [None] * count
     for place in np.flatnonzero(outcome == REJECTED):
-        reasons[place] = refused[rows.column("key")[place].as_py()]
+        reasons[place] = refused[rows.column("key")[place].as_py()].reason
     columns = {
         "project_id": _all(of.project_id, count, pa.int32()),
         "connection_id": _all(of.connection_id, count, pa.int32()),
@@ -152,6 +158,10 @@ def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, str], at: d
         "at": _all(at, count, DELIVERIES.schema.field("at").type),
     }
     return pa.RecordBatch.from_arrays([columns[name] for name in DELIVERIES.schema.names], schema=DELIVERIES.schema)
+
+
+def _among(rows: pa.RecordBatch, keys: pa.Array) -> np.ndarray[Any, Any]:
+    return np.asarray(pc.is_in(rows.column("key"), value_set=keys).to_numpy(zero_copy_only=False))
 
 
 def _all(value: Any, count: int, kind: pa.DataType) -> pa.Array:

@@ -17,7 +17,7 @@ from hub.lake.lake import Lake
 from hub.lake.reading import reading
 from hub.lake.tables import DELIVERIES, HELD
 from hub.sync.held import held_by
-from hub.sync.ledger import Batch
+from hub.sync.ledger import Batch, Refused
 from hub.sync.plan import MEMBERS, PARKED, Plan, write_plan
 from hub.sync.settle import Settled, settle
 from hub.sync.states import Action, BatchState
@@ -68,7 +68,7 @@ class World:
     def actions(self) -> list[tuple[str, str]]:
         return [(row["action"], row["key"]) for row in self.rows]
 
-    def settle(self, plan: Plan, *, refused=(), lost=(), size=3) -> None:
+    def settle(self, plan: Plan, *, refused=(), there=(), lost=(), size=3) -> None:
         """Settle as if every batch was acknowledged, but those numbered in `lost`, which have no answer."""
         batches = [
             Batch(
@@ -88,7 +88,7 @@ class World:
             Settled(1, 1, AUDIENCE, 1, self.run_id),  # type: ignore[arg-type]
             plan=self.file,
             batches=batches,
-            refused=dict.fromkeys(refused, "no"),
+            refused={**dict.fromkeys(refused, Refused("no")), **dict.fromkeys(there, Refused("no", in_audience=True))},
         )
 
     def held(self) -> dict[str, str | None]:
@@ -224,6 +224,14 @@ def test_somebody_refused_is_parked_until_the_data_the_connector_or_the_time_cha
 
     world.plan([person("a", plan="s:free"), person("b")], parked=[waiting])
     assert world.actions() == [("add", "a@x.example")]
+
+
+def test_somebody_refused_who_is_in_the_audience_all_the_same_is_taken_out_when_he_leaves(world):
+    world.settle(world.plan([person("a"), person("b")]), there=["a@x.example"])
+
+    world.plan([person("b")])
+
+    assert world.actions() == [("remove", "a@x.example")]
 
 
 def test_somebody_whose_answer_was_lost_is_sent_again_or_taken_out(world):

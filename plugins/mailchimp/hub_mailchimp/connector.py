@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from hub import (
     Connector,
     Cursor,
     Limits,
+    MappingWrong,
     Matching,
     MatchKey,
     Member,
@@ -96,8 +98,9 @@ class Mailchimp(Connector):
         account = _told(answer, "account_id", "/")
         role = str(account.get("role") or "")
         details = {"role": role}
+        warning = ""
         if role in _ROLES_THAT_CANNOT_WRITE:
-            details["warning"] = (
+            warning = (
                 f"The key's owner is only a {role}: reports can be read, but nobody can be tagged. "
                 "Use a key of a manager, an admin or the owner."
             )
@@ -107,6 +110,7 @@ class Mailchimp(Connector):
             id=str(account["account_id"]),
             label=str(account.get("account_name") or account["account_id"]),
             details=details,
+            warning=warning,
         )
 
     async def options(self, setting: str) -> list[Option]:
@@ -182,7 +186,7 @@ class Mailchimp(Connector):
             return Outcome(unknown, request)
         # whose value is refused keeps the tag: a mistake in a mapping must not empty the audience
         refused, request = await self._write(str(audience.ref["list"]), with_values, status=None)
-        return Outcome(unknown + refused, request)
+        return Outcome(unknown + [replace(refusal, in_audience=True) for refusal in refused], request)
 
     async def _change_tag(
         self, audience: Audience, *, add: Sequence[str] = (), remove: Sequence[str] = ()
@@ -233,7 +237,7 @@ class Mailchimp(Connector):
             self._fields[list_id] = await self._list_fields(list_id)
         missing = sorted(targets - self._fields[list_id])
         if missing:
-            raise SettingsWrong(
+            raise MappingWrong(
                 f"The Mailchimp audience {list_id} has no field {', '.join(missing)}.",
                 hint=f"Make it in Mailchimp (Audience, Settings, Audience fields), or map to one of "
                 f"{', '.join(sorted(self._fields[list_id])) or 'none yet'}.",

@@ -14,6 +14,7 @@ from hub import (
     Audience,
     AudienceGone,
     CredentialRefused,
+    MappingWrong,
     Member,
     PartnerClient,
     PartnerError,
@@ -108,7 +109,7 @@ async def test_check_tells_whose_account_it_is_and_changes_nothing(partner: Runn
     assert account.id == "8d3a3db4d97663a9074efcc16"
     assert account.details["role"] == "owner"
     assert FIRST_LIST in account.details["audience"]
-    assert "warning" not in account.details
+    assert account.warning == ""
     assert partner.admin.requests(writing=True) == []
 
 
@@ -119,7 +120,7 @@ async def test_check_warns_of_a_role_that_cannot_tag_anybody(
     body = {"account_id": "1", "account_name": "Acme", "role": role}
     partner.admin.fault(kind="nonsense", method="GET", regex="^/3.0/$", body=body)
     account = await connections.open().check()
-    assert role in account.details["warning"]
+    assert role in account.warning
 
 
 async def test_a_wrong_key_is_refused_with_a_hint_and_never_shown(partner: Running, connections: Connections) -> None:
@@ -384,7 +385,7 @@ async def test_a_field_that_the_audience_lacks_is_told_instead_of_losing_its_val
     connector = connections.open(create_contacts=create)
     audience = await connector.open_audience(TAG)
     put(partner, ann="subscribed")
-    with pytest.raises(SettingsWrong, match="no field PLAN") as wrong:
+    with pytest.raises(MappingWrong, match="no field PLAN") as wrong:
         await connector.add(audience, people("ann", PLAN="pro"))
     assert "FNAME" in wrong.value.hint
     assert tagged(partner) == []  # nothing was sent
