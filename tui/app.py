@@ -39,7 +39,7 @@ class HubApp(App[None]):
 
     TITLE = "Cohort hub"
     CSS_PATH = "hub.tcss"
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (34, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]  # noqa: RUF012 - as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "toggle_theme", "Theme"),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -134,5 +134,5 @@ def _need_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "The terminal UI needs a terminal.",
-            hint="Without one, use the commands: hub status, hub sync list, hub sync history.",
+            hint="Without one, use the commands: hub status, hub connection list, hub sync list.",
         )

@@ -41,19 +41,24 @@ class Column:
     right: bool = False
 
 
-GAP = 1
-"""Blanks between two columns."""
+WIDE = 130
+"""Characters from which a list has room for more than what is essential."""
+
+
+def gap(width: int) -> int:
+    """Blanks between two columns of a list of `width` characters."""
+    return 2 if width >= WIDE else 1
 
 
 def placed(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     """The columns that a list of `width` characters shows, each with its width."""
     shown = [column for column in columns if column.from_width <= width]
-    left = width - sum(column.width for column in shown) - GAP * (len(shown) - 1)
+    left = width - sum(column.width for column in shown) - gap(width) * (len(shown) - 1)
     grow = sum(column.grow for column in shown)
-    placed_columns = []
+    columns_placed = []
     for column in shown:
         extra = left * column.grow // grow if grow and left > 0 else 0
-        placed_columns.append((column, column.width + extra))
+        columns_placed.append((column, column.width + extra))
         left -= extra
         grow -= column.grow
-    return placed_columns
+    return columns_placed

@@ -9,13 +9,10 @@ from hub.connectors.connections import Connection
 from hub.sync.models import Progress, Rejected, Run, Sync
 from hub.sync.states import RunState
 from tui import words
-from tui.cells import Cell, Column, Row, Tone
+from tui.cells import WIDE, Cell, Column, Row, Tone
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohort
-
-WIDE = 110
-"""Characters from which a list has room for what is otherwise only in the details below it."""
 
 CONNECTION_COLUMNS = (
     Column("name", "Connection", 14, grow=2),

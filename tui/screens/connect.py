@@ -202,7 +202,10 @@ class ConnectScreen(FormScreen[str]):
     def _focus_secret(self) -> None:
         secrets = [field for field in self._inputs if field.setting.kind == "secret"]
         if secrets or self._inputs:
-            (secrets or self._inputs)[0].widget.focus()
+            widget = (secrets or self._inputs)[0].widget
+            widget.focus()
+            if isinstance(widget, Input):
+                widget.select_all()  # so that typing replaces what was refused
 
 
 def _text(value: Any) -> str:

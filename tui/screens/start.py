@@ -94,7 +94,7 @@ class StartScreen(FormScreen[Sync]):
         names = {connection.name: f"{connection.name} ({connection.label})" for connection in connections}
         self._offer("connection", names, self._connection)
         if not cohorts:
-            self.say("There is no cohort yet.", "Define one with: hub cohort add NAME --where TEXT")
+            self.say("There is no cohort yet.", "Define one with: hub cohort add NAME --file FILE")
         elif not connections:
             self.say("No partner is connected yet.", "Leave this form with escape, and press c to connect one.")
         empty = [name for name in ("cohort", "connection") if not self._chosen(name)]

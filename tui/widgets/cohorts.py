@@ -25,8 +25,8 @@ class CohortsPane(Pane["Cohort"]):
 
     COLUMNS = rows.COHORT_COLUMNS
     EMPTY = (
-        "There are no cohorts yet. Define one on the command line, for example:\n\n"
-        "hub cohort add winback --where 'did \"Purchase\" at least 3 times in last 180 days'"
+        "There are no cohorts yet.\n\n"
+        "Import events with hub event import FILE, then define who matters with: hub cohort add NAME --file FILE"
     )
     BINDINGS: ClassVar[list[BindingType]] = [Binding("k,enter", "count", "Count", key_display="k")]
 

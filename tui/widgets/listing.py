@@ -20,7 +20,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.cells import GAP, Column, Row, placed
+from tui.cells import Column, Row, gap, placed
 
 MARK, NO_MARK = "› ", "  "
 """What stands before the row with the cursor, and before the others."""
@@ -145,7 +145,7 @@ class Listing(ScrollView, can_focus=True):
     def _header(self, width: int) -> Strip:
         style = self.get_component_rich_style("listing--header")
         parts = [_fitted(column.title, wide, right=column.right) for column, wide in self._placed(width)]
-        return _strip([Segment(NO_MARK + (" " * GAP).join(parts), style)], width, style)
+        return _strip([Segment(NO_MARK + (" " * self._gap(width)).join(parts), style)], width, style)
 
     def _line(self, row: Row, width: int, *, at_cursor: bool) -> Strip:
         plain = self.get_component_rich_style("listing--cursor") if at_cursor else self.rich_style
@@ -154,11 +154,19 @@ class Listing(ScrollView, can_focus=True):
             cell = row.cells[column.name]
             toned = cell.tone and not at_cursor
             style = self.get_component_rich_style(f"listing--{cell.tone}") if toned else plain
-            segments.append(Segment(_fitted(cell.text, wide, right=column.right) + " " * GAP, style))
+            segments.append(Segment(_fitted(cell.text, wide, right=column.right) + " " * self._gap(width), style))
         return _strip(segments, width, plain)
 
     def _placed(self, width: int) -> list[tuple[Column, int]]:
-        return placed(self._columns, width - len(MARK) - 1)
+        return placed(self._columns, self._inner(width))
+
+    def _gap(self, width: int) -> int:
+        return gap(self._inner(width))
+
+    @staticmethod
+    def _inner(width: int) -> int:
+        """What is left of a line beside the mark, and a blank before the scroll bar."""
+        return width - len(MARK) - 1
 
 
 def _fitted(text: str, width: int, *, right: bool) -> str:
