@@ -13,7 +13,6 @@ from hub.app import Hub
 from hub.projects import initialise
 from hub.settings import load
 
-
 HUB = str(Path(sys.executable).with_name("hub"))
 
 
@@ -73,3 +72,16 @@ def cli(home):
         )
 
     return run
+
+
+@pytest.fixture
+async def connected(hub, partner, tmp_path):
+    """A hub with forty loyal customers, a cohort `loyal`, and a connection `news` whose audience has them all."""
+    from tests.people import LOYAL, NAMES, buy, describe, know
+
+    buy(hub, tmp_path, NAMES)
+    describe(hub, tmp_path, NAMES, plan="pro")
+    hub.cohorts.add("loyal", LOYAL)
+    await hub.connections.add("mailchimp", "news", partner.settings)
+    know(partner, NAMES)
+    return hub

@@ -53,3 +53,25 @@ def _write(folder: Path, lines: list[dict[str, object]]) -> Path:
     path = folder / f"{len([*folder.glob('*.jsonl')]):04}.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
+
+
+NAMES = [f"p{number:03}" for number in range(40)]
+"""The loyal customers of the `connected` hub."""
+
+
+def know(partner, names) -> None:
+    """Let the partner's audience have these people, subscribed."""
+    partner.admin.post(
+        "/contacts",
+        {"list_id": "a6b5da1054", "contacts": [{"email": email(name), "status": "subscribed"} for name in names]},
+    )
+
+
+def tagged(partner, tag: str = "hub: loyal") -> set[str]:
+    """Who has the tag, by the partner's own word."""
+    return {*partner.admin.get(f"/tags/{tag}/members")["emails"]}
+
+
+def in_cohort(hub, name: str = "loyal") -> set[str]:
+    """Who is in the cohort, by `hub cohort members`."""
+    return {member["email"] for member in hub.cohorts.members(name)}

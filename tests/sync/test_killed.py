@@ -12,8 +12,7 @@ import time
 import pytest
 
 from tests.conftest import HUB
-from tests.people import buy, describe
-from tests.sync.conftest import in_cohort, know, tagged
+from tests.people import buy, describe, in_cohort, know, tagged
 
 CROWD = [f"c{number:05}" for number in range(9_000)]
 
@@ -30,7 +29,7 @@ async def crowd(connected, partner, tmp_path):
 
 
 def killed_in_delivery(home, partner, chance: random.Random) -> bool:
-    """Start `hub sync run`, and SIGKILL it at a random instant after its first batch has arrived, if it lives so long."""
+    """Start `hub sync run`, and SIGKILL it at a random instant after its first batch has arrived."""
     partner.admin.forget_requests()
     process = subprocess.Popen(
         [HUB, "sync", "run", "loyal-news"],
