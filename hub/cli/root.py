@@ -185,6 +185,23 @@ def tui() -> None:
 
 
 @app.command()
+def demo(
+    with_tui: Annotated[
+        bool, typer.Option("--tui", help="Open the terminal UI on the demo, with the sandbox.")
+    ] = False,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="The demo's home, emptied each time; `.demo` here if left out.")
+    ] = None,
+    people: Annotated[int, typer.Option(min=400, help="How many people the simulated shop has.")] = 24_000,
+    as_json: Json = False,
+) -> None:
+    """See it all on simulated data: events in, a cohort to a sandbox partner, its message events back."""
+    from hub.cli.demo import play
+
+    play(home, people=people, tui=with_tui, as_json=as_json)
+
+
+@app.command()
 def sandbox(
     partner: Annotated[str, typer.Argument(help="The partner, such as mailchimp.")],
     port: Annotated[int | None, typer.Option(help="The port to listen on; its own if left out.")] = None,

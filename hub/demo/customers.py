@@ -122,8 +122,9 @@ def _between(ranges: NDArray[np.float64], dice: np.random.Generator) -> NDArray[
 
 
 def _shares(shares: Any) -> NDArray[np.float64]:
-    given: NDArray[np.float64] = np.asarray(shares, dtype=np.float64)
-    return np.divide(given, given.sum())
+    given = np.asarray(shares, dtype=np.float64)
+    normal: NDArray[np.float64] = given / given.sum()
+    return normal
 
 
 def _emails(habit: NDArray[Any], identified: NDArray[np.bool_], dice: np.random.Generator) -> NDArray[np.int64]:

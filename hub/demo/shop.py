@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from hub.demo.catalogue import NAMES, PRODUCTS, UNITS, Kind, details, place
 from hub.demo.customers import CITIES, FIRST_NAMES, SYSTEMS, TIERS, Customers, device, draw_customers
 from hub.demo.visits import Happened, draw_events
-from hub.errors import Interrupted
+from hub.errors import Interrupted, StoreError
 from hub.events.report import Stop
 
 PEOPLE = 24_000
@@ -55,7 +56,7 @@ class Shop:
     def write_events(self, path: Path, stop: Stop | None = None) -> int:
         """Write every event to `path` (JSON lines, gzipped), the oldest first; returns how many those are.
 
-        Raises Interrupted when `stop` was set.
+        Raises Interrupted when `stop` was set, StoreError when the disk is full.
         """
         columns = _Columns(self.customers)
         with _compressed(path) as file:
@@ -78,6 +79,14 @@ class Shop:
         """How often each customer bought something."""
         bought = self.events.customer[self.events.kind == Kind.PURCHASE]
         return np.bincount(bought, minlength=len(self.customers))
+
+    def lapsed_buyers(self, *, purchases: int, quiet: timedelta) -> set[str]:
+        """The ids of everybody who bought so often, and nothing within `quiet` before the end: by plain counting."""
+        bought = self.events.kind == Kind.PURCHASE
+        customer, time = self.events.customer[bought], self.events.time[bought]
+        recent = np.unique(customer[time >= (self.end - quiet).timestamp()])
+        lapsed = np.setdiff1d(np.flatnonzero(self.purchases() >= purchases), recent)
+        return {self.customers.distinct_id(int(one)) for one in lapsed}
 
     def newsletter(self) -> Iterator[Subscriber]:
         """The list that the shop has had for years: most customers who gave an address, some of whom unsubscribed."""
@@ -107,7 +116,7 @@ def write_comeback(path: Path, distinct_ids: Sequence[str], at: datetime, *, see
     sales = details()
     end = int(at.timestamp())
     kinds = (Kind.PAGE_VIEW, Kind.ADD_TO_CART, Kind.PURCHASE)
-    with path.open("wb") as file:
+    with _disk(path), path.open("wb") as file:
         for number, distinct_id in enumerate(distinct_ids):
             product, began = int(dice.integers(PRODUCTS)), end - int(dice.integers(120, 1_800))
             for step, kind in enumerate(kinds):
@@ -172,8 +181,21 @@ def _text(joined: pa.BinaryArray) -> bytes:
     return whole
 
 
-def _compressed(path: Path) -> gzip.GzipFile:
-    return gzip.GzipFile(path, "wb", _LEVEL, mtime=0)  # without the time, so that the same shop is the same file
+@contextmanager
+def _compressed(path: Path) -> Iterator[gzip.GzipFile]:
+    # without the time, so that the same shop is the same file
+    with _disk(path), gzip.GzipFile(path, "wb", _LEVEL, mtime=0) as file:
+        yield file
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}.", hint="Make room, or choose another home: --home DIR."
+        ) from error
 
 
 def _who(customers: Customers, customer: int) -> bytes:
