@@ -31,11 +31,11 @@ def same_people(what: str, found: Collection[str], expected: Collection[str]) ->
     have, want = set(found), set(expected)
     check(
         have == want,
-        f"{what[:1].upper()}{what[1:]} differ: {len(want - have):,} are missing {_some(want - have)} and "
-        f"{len(have - want):,} are too many {_some(have - want)}.",
+        f"{what[:1].upper()}{what[1:]} differ: {len(want - have):,} are missing{_some(want - have)} and "
+        f"{len(have - want):,} are too many{_some(have - want)}.",
     )
 
 
 def _some(people: set[str]) -> str:
     shown = ", ".join(sorted(people)[:_SHOWN])
-    return f"({shown}{', ...' if len(people) > _SHOWN else ''})"
+    return f" ({shown}{', ...' if len(people) > _SHOWN else ''})" if people else ""
