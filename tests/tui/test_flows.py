@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Input, Select, TextArea
 
-from tests.people import LOYAL, buy, describe
-from tests.sync.conftest import NAMES, in_cohort, know, tagged
+from tests.people import LOYAL, NAMES, buy, describe, in_cohort, know, tagged
 from tests.tui.conftest import text_of, typed
 from tui.app import HubApp
 from tui.screens.confirm import ConfirmScreen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import on
@@ -24,7 +25,9 @@ from tui.widgets.listing import Listing
 T = TypeVar("T")
 
 EVERY = 1.5
-"""Seconds between two readings of what is on the screen."""
+"""Seconds between two readings of what is on the screen, at least."""
+PAUSE = 8
+"""How many times as long as a reading took is waited before the next: a slow control plane is not kept busy."""
 
 
 class Pane(Vertical, Generic[T]):
@@ -104,11 +107,12 @@ class Pane(Vertical, Generic[T]):
 
     async def _keep_reading(self) -> None:
         while True:
+            began = monotonic()
             if self.seen or self._wanted.is_set():
                 self._wanted.clear()
                 await self._read()
             try:
-                await asyncio.wait_for(self._wanted.wait(), EVERY)
+                await asyncio.wait_for(self._wanted.wait(), max(EVERY, PAUSE * (monotonic() - began)))
             except TimeoutError:
                 continue
 
