@@ -53,16 +53,18 @@ class _Deed:
     filters: tuple[Filter, ...]
     bounds: Bounds
 
-    def among(self, events: ibis.Table) -> ibis.Value:
-        """Whether an event is one of those that count."""
-        tests = [events.time < self.bounds.end]
+    def counted(self, events: ibis.Table, within: Bounds) -> ibis.Value:
+        """How many of the events count, all of which lie within some bounds already."""
+        tests = []
         if self.event != ANY_EVENT:
-            tests.insert(0, events.event == self.event)
-        if self.bounds.start is not None:
+            tests.append(events.event == self.event)
+        if self.bounds.end < within.end:
+            tests.append(events.time < self.bounds.end)
+        if self.bounds.start is not None and self.bounds.start != within.start:
             tests.append(events.time >= self.bounds.start)
         if self.filters:
             tests.append(where(events, self.filters))
-        return reduce(and_, tests)
+        return events.count(where=reduce(and_, tests) if tests else None)
 
 
 @dataclass(frozen=True)
@@ -170,13 +172,14 @@ def _counts(reader: Reader, project: Project, plan: _Plan, *, everybody: bool = 
     starts = [span.start for span in spans if span.start is not None]
     within = Bounds(min(starts) if len(starts) == len(spans) else None, max(span.end for span in spans))
     events = people_events(reader, project, months=within.months())
-    events = events.filter(events.time < within.end)
+    tests = [events.time < within.end]
     if within.start is not None:
-        events = events.filter(events.time >= within.start)
+        tests.append(events.time >= within.start)
     names = {deed.event for deed in deeds}
     if not everybody and ANY_EVENT not in names:
-        events = events.filter(events.event.isin(sorted(names)))
-    return events.group_by("person").agg(**{deed.column: events.count(where=deed.among(events)) for deed in deeds})
+        tests.append(events.event.isin(sorted(names)))
+    events = events.filter(*tests)  # at once: each filter of its own costs Ibis milliseconds
+    return events.group_by("person").agg(**{deed.column: deed.counted(events, within) for deed in deeds})
 
 
 def _joined(left: ibis.Table, right: ibis.Table, how: str) -> ibis.Table:

@@ -42,7 +42,7 @@ def _unknown_events(reader: Reader, project: Project, names: Sequence[str]) -> I
         return
     known = _texts(reader, project_events(reader, project).select("event").distinct())
     for name in sorted(asked - {*known}):
-        yield f"No event is called {name!r} yet{_nearest(name, known)}."
+        yield f"No event is called {name!r} yet{_nearest(name, known)}"
 
 
 def _unknown_event_properties(reader: Reader, project: Project, asked: Sequence[Clause]) -> Iterator[str]:
@@ -57,14 +57,14 @@ def _unknown_event_properties(reader: Reader, project: Project, asked: Sequence[
         rows = project_events(reader, project)
         rows = rows if event == ANY_EVENT else rows.filter(rows.event == event)
         if not _any_has(reader, rows, name):
-            yield f"No event {event!r} has a property {name!r} yet{_nearest(name, _sampled(reader, rows))}."
+            yield f"No event {event!r} has a property {name!r} yet{_nearest(name, _sampled(reader, rows))}"
 
 
 def _unknown_profile_properties(reader: Reader, project: Project, asked: Sequence[ProfileTest]) -> Iterator[str]:
     for name in sorted({test.profile for test in asked}):
         rows = people_profiles(reader, project)
         if not _any_has(reader, rows, name):
-            yield f"No profile has a property {name!r} yet{_nearest(name, _sampled(reader, rows))}."
+            yield f"No profile has a property {name!r} yet{_nearest(name, _sampled(reader, rows))}"
 
 
 def _any_has(reader: Reader, rows: ibis.Table, name: str) -> bool:
@@ -86,4 +86,4 @@ def _texts(reader: Reader, rows: ibis.Table) -> list[str]:
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, [*known], n=1, cutoff=0.6)
-    return f": did you mean {near[0]!r}?" if near else ""
+    return f": did you mean {near[0]!r}?" if near else "."

@@ -101,6 +101,10 @@ class Lake:
         """The files of the table's present snapshot, of the partitions that pass `filters`."""
         return self._table(layout).file_uris(file_pruning_predicate=list(filters) or None)
 
+    def snapshot(self, layout: TableLayout) -> Snapshot:
+        """The table as it is now, whatever is written later."""
+        return Snapshot(self._table(layout))
+
     def _table(self, layout: TableLayout) -> DeltaTable:
         try:
             return DeltaTable(self._path(layout))
@@ -124,6 +128,33 @@ class Lake:
             f"The table {layout.name} of the lake cannot be written: {said}.",
             hint="Make room and run the command again: it goes on where it stopped." if full else "Run `hub doctor`.",
         )
+
+
+class Snapshot:
+    """One table at one instant: what several reads of one query must share."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self._table = table
+
+    def files(self, filters: Sequence[Filter] = ()) -> list[str]:
+        """The files of the partitions that pass `filters`."""
+        return self._table.file_uris(partition_filters=list(filters) or None)
+
+    def has_values(self, column: str, filters: Sequence[Filter] = ()) -> bool:
+        """Whether a column has a value in any of the partitions that pass `filters` (`=` and `in`).
+
+        Asks the statistics of the files and opens none; true too when they do not tell.
+        """
+        import pyarrow.compute as pc
+
+        files = pa.table(self._table.get_add_actions(flatten=True))
+        for name, _, wanted in filters:
+            values = pa.array([wanted] if isinstance(wanted, str) else wanted, pa.string())
+            files = files.filter(pc.is_in(files[f"partition.{name}"].cast(pa.string()), values))
+        if f"null_count.{column}" not in files.column_names:
+            return bool(files.num_rows)
+        told = zip(files["num_records"].to_pylist(), files[f"null_count.{column}"].to_pylist(), strict=True)
+        return any(rows is None or nulls is None or nulls < rows for rows, nulls in told)
 
 
 def _reader(layout: TableLayout, rows: pa.RecordBatch | Iterable[pa.RecordBatch]) -> pa.Table | pa.RecordBatchReader:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hub.errors import StoreError
-from hub.lake.lake import Filter, Lake
+from hub.lake.lake import Filter, Lake, Snapshot
 from hub.lake.tables import TableLayout
 
 if TYPE_CHECKING:
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """One DuckDB connection over the lake. Make it with `reading`; use it in one thread."""
+    """One DuckDB connection over the lake. Make it with `reading`; use it in one thread.
+
+    Every read of a table sees the snapshot that the first one saw, so that a query that reads a table twice does not
+    mix what was there with what has come in between.
+    """
 
     def __init__(self, backend: Backend, lake: Lake) -> None:
         self.backend = backend
         self._lake = lake
+        self._snapshots: dict[str, Snapshot] = {}
 
     def table(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> ibis.Table:
-        """The rows of a lake table's present snapshot, of the partitions that pass `filters`."""
-        files = self._lake.files(layout, filters)
+        """The rows of a lake table's snapshot, of the partitions that pass `filters`."""
+        files = self._snapshot(layout).files(filters)
         if not files:
             return self.rows(layout.schema.empty_table())
         # partition columns are only in the paths, as text
@@ -35,9 +40,9 @@ class Reader:
         types = {name: str(layout.schema.field(name).type) for name in layout.partition_by}
         return stored.mutate(**{name: stored[name].cast(kind) for name, kind in types.items()})[layout.schema.names]
 
-    def has(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> bool:
-        """Whether a table has any files in the partitions that pass `filters`. Opens none of them."""
-        return bool(self._lake.files(layout, filters))
+    def has(self, layout: TableLayout, column: str, filters: Sequence[Filter] = ()) -> bool:
+        """Whether a column has any value in the partitions that pass `filters` (`=` and `in`). Opens no file."""
+        return self._snapshot(layout).has_values(column, filters)
 
     def keep(self, expression: ibis.Table) -> ibis.Table:
         """The result of an expression, worked out now and kept for as long as this reader: in memory, then on disk."""
@@ -70,6 +75,11 @@ class Reader:
             yield from self.backend.to_pyarrow_batches(expression, chunk_size=size)
         except duckdb.Error as error:
             raise _failed(error) from error
+
+    def _snapshot(self, layout: TableLayout) -> Snapshot:
+        if layout.name not in self._snapshots:
+            self._snapshots[layout.name] = self._lake.snapshot(layout)
+        return self._snapshots[layout.name]
 
     def value(self, expression: Any) -> Any:
         """The single value of a scalar expression, as a Python object."""

@@ -74,8 +74,10 @@ def links(reader: Reader, project: Project, *, months: Sequence[str] | None = No
     """The people behind the pseudo ids of message events: columns `id`, `person`. None without such events.
 
     An address of several profiles belongs to the smallest distinct_id; one of nobody is not in the table.
-    Message events always have a source, which lets the engine pass over everybody else's rows.
+    Message events always have a source, which lets this pass over everybody else's files and rows.
     """
+    if not reader.has(EVENTS, "source", _partitions(project, months)):
+        return None
     events = project_events(reader, project, months)
     marked = events.filter(events.source.notnull() & events.distinct_id.startswith(MATCH))
     pseudo = reader.keep(marked.select(id=marked.distinct_id).distinct())
@@ -92,8 +94,9 @@ def with_person(rows: ibis.Table, people: ibis.Table | None) -> ibis.Table:
     """`rows` with the column `person`: the owner of `distinct_id` in `people` (`id`, `person`), else itself."""
     if people is None:
         return rows.mutate(person=rows.distinct_id)
-    joined = rows.left_join(people, rows.distinct_id == people.id)
-    return joined.mutate(person=ibis.coalesce(joined.person, joined.distinct_id)).drop("id")
+    owned = people.select(owned_id=people.id, owner=people.person)
+    joined = rows.left_join(owned, rows.distinct_id == owned.owned_id)
+    return joined.mutate(person=ibis.coalesce(joined.owner, joined.distinct_id)).drop("owned_id", "owner")
 
 
 def normalised(value: ibis.Value, how: str) -> ibis.Value:
@@ -138,8 +141,7 @@ def _property_of(pseudo_id: ibis.Value) -> ibis.Value:
 
 def project_events(reader: Reader, project: Project, months: Sequence[str] | None = None) -> ibis.Table:
     """The project's events that belong to somebody, without saying to whom: for what no person matters to."""
-    filters = [*_of(project), *([("month", "in", list(months))] if months is not None else [])]
-    events = reader.table(EVENTS, filters)
+    events = reader.table(EVENTS, _partitions(project, months))
     return events.filter(events.distinct_id != "")  # an event without an id belongs to nobody
 
 
@@ -151,10 +153,14 @@ def _newest_profiles(reader: Reader, project: Project) -> ibis.Table:
 
 
 def _identity(reader: Reader, project: Project) -> ibis.Table | None:
-    if not reader.has(IDENTITY, _of(project)):
+    if not reader.has(IDENTITY, "id", _of(project)):
         return None
     known = reader.table(IDENTITY, _of(project))
     return known.filter(known.known_to.isnull()).select("id", "person")
+
+
+def _partitions(project: Project, months: Sequence[str] | None) -> list[Filter]:
+    return [*_of(project), *([("month", "in", list(months))] if months is not None else [])]
 
 
 def _of(project: Project) -> list[Filter]:

@@ -14,7 +14,8 @@ from hub.workspace import Workspace
 def people_of(workspace: Workspace, definition: str | Definition, now: datetime) -> set[str]:
     """The people of a definition (its text may leave the version out); fails when somebody comes twice."""
     if isinstance(definition, str):
-        definition = read_definition(f"version: 1\n{definition}")
+        in_braces = definition.startswith("{")
+        definition = read_definition(f"{{version: 1, {definition[1:]}" if in_braces else f"version: 1\n{definition}")
     found = [row["person"] for row in rows_of(workspace, evaluate, definition, now)]
     assert len(found) == len(set(found)), "somebody is there twice"
     return set(found)
