@@ -12,7 +12,6 @@
     │   └── AddressRefused        an address on the hub's own network
     ├── Busy                      somebody else is doing it right now
     ├── Interrupted               stopped by a signal after saving; exit code 130 or 143
-    ├── HeldByGuard               a person has to decide first; exit code 3
     ├── StoreError                the control plane or the lake cannot be used (full disk, newer schema)
     ├── SecretsUnreadable         the key does not open the secrets
     ├── PluginError               a plugin is broken; it is named and left out
@@ -84,12 +83,6 @@ class Interrupted(HubError):
     def __init__(self, message: str, *, signal_number: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.exit_code = 128 + signal_number
-
-
-class HeldByGuard(HubError):
-    """A guard holds the run until a person decides."""
-
-    exit_code = 3
 
 
 class StoreError(HubError):
