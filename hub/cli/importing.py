@@ -33,7 +33,8 @@ def import_files(files: Sequence[str], what: str, import_file: Import, *, as_jso
                     report = import_file(file, progress, stop)
             except InputError as error:
                 say(f"Error: {error.message}")
-                say(f"       {error.hint}")
+                if error.hint:
+                    say(f"       {error.hint}")
                 codes.add(WRONG_INPUT)
                 continue
             _tell(report, what, as_json=as_json)
