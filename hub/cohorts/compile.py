@@ -159,24 +159,23 @@ def _candidates(reader: Reader, project: Project, plan: _Plan, asked: _Asked) ->
 
 def _counted(reader: Reader, project: Project, plan: _Plan, *, everybody: bool) -> ibis.Table | None:
     """How often each person did each deed; with `everybody`, also those who did none. None without either."""
-    if everybody and (not plan.deeds or any(deed.filters for deed in plan.deeds.values())):
-        # a second scan of ids alone costs less than reading the properties of all events
-        found = event_people(reader, project, until=plan.everything.end)
-        return _joined(found, _counts(reader, project, plan), "left") if plan.deeds else found
-    return _counts(reader, project, plan, everybody=everybody) if plan.deeds else None
+    if not everybody:
+        return _counts(reader, project, plan) if plan.deeds else None
+    # two scans, of ids alone and of what counts, are as quick as one of everything, and read fewer properties
+    found = event_people(reader, project, until=plan.everything.end)
+    return _joined(found, _counts(reader, project, plan), "left") if plan.deeds else found
 
 
-def _counts(reader: Reader, project: Project, plan: _Plan, *, everybody: bool = False) -> ibis.Table:
+def _counts(reader: Reader, project: Project, plan: _Plan) -> ibis.Table:
     deeds = [*plan.deeds.values()]
-    spans = [plan.everything] if everybody else [deed.bounds for deed in deeds]
-    starts = [span.start for span in spans if span.start is not None]
-    within = Bounds(min(starts) if len(starts) == len(spans) else None, max(span.end for span in spans))
+    starts = [deed.bounds.start for deed in deeds if deed.bounds.start is not None]
+    within = Bounds(min(starts) if len(starts) == len(deeds) else None, max(deed.bounds.end for deed in deeds))
     events = people_events(reader, project, months=within.months())
     tests = [events.time < within.end]
     if within.start is not None:
         tests.append(events.time >= within.start)
     names = {deed.event for deed in deeds}
-    if not everybody and ANY_EVENT not in names:
+    if ANY_EVENT not in names:
         tests.append(events.event.isin(sorted(names)))
     events = events.filter(*tests)  # at once: each filter of its own costs Ibis milliseconds
     return events.group_by("person").agg(**{deed.column: deed.counted(events, within) for deed in deeds})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub.errors import StoreError
 from hub.lake.lake import Filter, Lake, Snapshot
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import ibis
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
+
+
+T = TypeVar("T")
 
 
 class Reader:
@@ -29,6 +32,7 @@ class Reader:
         self.backend = backend
         self._lake = lake
         self._snapshots: dict[str, Snapshot] = {}
+        self._made: dict[Hashable, Any] = {}
 
     def table(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> ibis.Table:
         """The rows of a lake table's snapshot, of the partitions that pass `filters`."""
@@ -53,6 +57,12 @@ class Reader:
             return self.backend.create_table(gen_name("kept"), expression, temp=True)
         except duckdb.Error as error:
             raise _failed(error) from error
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returned when this reader was first asked for `key`: for tables that several reads share."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]  # type: ignore[no-any-return]
 
     def files(self, *paths: Path) -> ibis.Table:
         """The rows of Parquet files outside the tables, such as a run's plan."""

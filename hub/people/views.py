@@ -78,6 +78,11 @@ def links(reader: Reader, project: Project, *, months: Sequence[str] | None = No
     """
     if not reader.has(EVENTS, "source", _partitions(project, months)):
         return None
+    key = ("links", project.id, None if months is None else tuple(months))
+    return reader.once(key, lambda: _links(reader, project, months))
+
+
+def _links(reader: Reader, project: Project, months: Sequence[str] | None) -> ibis.Table | None:
     events = project_events(reader, project, months)
     marked = events.filter(events.source.notnull() & events.distinct_id.startswith(MATCH))
     pseudo = reader.keep(marked.select(id=marked.distinct_id).distinct())
