@@ -53,6 +53,7 @@ class HubApp(App[None]):
     def on_mount(self) -> None:
         """Show home, and end politely when the system says so."""
         self.push_screen(HomeScreen(self.session))
+        self.run_worker(self.session.read(lambda: self.session.hub.plugins), group="plugins")  # forms need them at once
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, RuntimeError):  # only the main thread of a POSIX system can
@@ -70,6 +71,10 @@ class HubApp(App[None]):
         """Show every key."""
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(key_sections()))
+
+    def action_clear_notifications(self) -> None:
+        """Take the messages in the corner away."""
+        self.clear_notifications()
 
     async def action_quit(self) -> None:
         """End; ask first when runs are under way here."""

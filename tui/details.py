@@ -32,7 +32,9 @@ def connection_lines(connection: Connection, zone: str) -> list[Line]:
     ]
     if connection.message:
         lines.append([Cell(connection.message, connection_state(connection).tone)])
-    settings = ", ".join(f"{name} {value}" for name, value in connection.settings.items() if value not in ("", None))
+    settings = ", ".join(
+        f"{name} {words.setting(value)}" for name, value in connection.settings.items() if value not in ("", None)
+    )
     return [*lines, [Cell(settings, "dim")]] if settings else lines
 
 

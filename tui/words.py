@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hub import clock
@@ -92,6 +93,13 @@ def state(run: Run) -> str:
 def trigger(run: Run) -> str:
     """What started a run: `by hand`, `by schedule`."""
     return "by hand" if run.trigger == "manual" else f"by {run.trigger}"
+
+
+def setting(value: Any) -> str:
+    """A stored setting as people fill it in: `yes`, `no`, or its text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
 
 def share(done: int, total: int) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from textual import events, on
 from textual.containers import Vertical
@@ -13,6 +12,7 @@ from textual.widgets import Input, Select
 from hub.connectors.connections import Connection
 from hub.connectors.fields import SettingField, from_environment
 from hub.errors import AlreadyExists, CredentialRefused, HubError
+from tui import words
 from tui.screens.form import FormScreen
 from tui.session import Session
 from tui.widgets.field import Labelled, SettingInput
@@ -25,6 +25,7 @@ class ConnectScreen(FormScreen[str]):
     """
 
     SUBMIT = "Connect"
+    AUTO_FOCUS = "#name"  # from the first moment, so that no key is lost
 
     def __init__(self, session: Session, *, edited: Connection | None = None) -> None:
         super().__init__(session)
@@ -155,7 +156,6 @@ class ConnectScreen(FormScreen[str]):
         select = self.query_one("#connector", Select)
         select.set_options([(label, name) for name, label in sorted(self._labels.items())])
         select.prompt = "choose"
-        select.focus()
         broken = [f"{plugin.name} was left out: {plugin.error}" for plugin in plugins.found if plugin.error]
         if broken:
             self.query_one("#partner", Labelled).note("\n".join(broken), bad=True)
@@ -163,6 +163,8 @@ class ConnectScreen(FormScreen[str]):
             self.say("No partner's plugin is installed.", "See hub plugin list.")
         elif len(self._labels) == 1:
             select.value = next(iter(self._labels))
+        elif not self.query_one("#name", Input).value:
+            select.focus()  # nothing was typed meanwhile
 
     @on(Select.Changed, "#connector")
     def _connector_chosen(self, event: Select.Changed) -> None:
@@ -171,6 +173,7 @@ class ConnectScreen(FormScreen[str]):
         name = self.query_one("#name", Input)
         if name.value in ("", self._connector):
             name.value = str(event.value)
+            name.select_all()
         self._connector = str(event.value)
         self.run_worker(self._fill(), group="fill", exclusive=True)
 
@@ -189,14 +192,12 @@ class ConnectScreen(FormScreen[str]):
         await settings.mount_all(self._input(setting) for setting in wanted)
         if self._edited:
             self._focus_secret()
-        elif len(self._labels) == 1:
-            self.query_one("#name").focus()
 
     def _input(self, setting: SettingField) -> SettingInput:
         given = setting.name in self._environment
         shown = "" if setting.kind == "secret" else self._environment.get(setting.name, "")
         if self._edited:
-            shown = _text(self._edited.settings.get(setting.name))
+            shown = words.setting(self._edited.settings.get(setting.name))
         return SettingInput(setting, value=shown, given=given, kept=self._edited is not None)
 
     def _focus_secret(self) -> None:
@@ -206,10 +207,3 @@ class ConnectScreen(FormScreen[str]):
             widget.focus()
             if isinstance(widget, Input):
                 widget.select_all()  # so that typing replaces what was refused
-
-
-def _text(value: Any) -> str:
-    """A stored setting as the form's text."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)

@@ -38,6 +38,7 @@ class HomeScreen(Screen[None]):
         Binding("2", "show('cohorts')", "Cohorts", show=False),
         Binding("3", "show('syncs')", "Syncs", show=False),
         Binding("4", "show('runs')", "Runs", show=False),
+        Binding("escape", "app.clear_notifications", "Take messages away", show=False),
         Binding("left", "step(-1)", "Tab to the left", show=False),
         Binding("right", "step(1)", "Tab to the right", show=False),
     ]

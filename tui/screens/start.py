@@ -47,9 +47,7 @@ class StartScreen(FormScreen[Sync]):
             ),
             id="every",
         )
-        yield Labelled(
-            "Audience", Input(compact=True, id="audience"), "Its name at the partner; the cohort's if empty."
-        )
+        yield Labelled("Audience", Input(compact=True, id="audience"), "Its name at the partner; hub: COHORT if empty.")
         yield Labelled("Sync's name", Input(compact=True, id="name"), "Made of cohort and connection if empty.")
         area = TextArea(compact=True, id="mapping", tab_behavior="focus", show_line_numbers=False)
         yield Labelled(

@@ -12,7 +12,7 @@ STYLES = {
     "": "",
     "good": "$text-success",
     "warn": "$text-warning",
-    "bad": "$text-error",
+    "bad": "$text-error bold",
     "busy": "$text-primary",
     "dim": "$foreground-muted",
 }

@@ -129,9 +129,10 @@ class Pane(Vertical, Generic[T]):
         self.post_message(self.Read())
 
     def _show(self, items: dict[str, T]) -> None:
-        if bool(items) != bool(self.items):
-            self.refresh_bindings()  # an empty list has no actions
+        emptied_or_filled = bool(items) != bool(self.items)
         self.items = items
+        if emptied_or_filled:
+            self.refresh_bindings()  # an empty list has no actions
         self._say_empty(self.EMPTY)
         self.repaint()
         if self._marked in items:
