@@ -114,6 +114,7 @@ SENTENCES = {
     "what is within an object is not set": ("{profile: $x, op: is set}", set()),
     "a date is after another": ("{profile: born, op: '>', value: 2000-12-31}", {"bob"}),
     "on the day itself is not after it": ("{profile: born, op: '>', value: 1990-05-01}", {"bob"}),
+    "later on the day itself is not after it": ("{profile: born, op: '>', value: 2001-01-01}", set()),
     "on the day itself is from it on": ("{profile: born, op: '>=', value: 1990-05-01}", {"ann", "bob"}),
     "on the day itself is up to it": ("{profile: born, op: '<=', value: 1990-05-01}", {"ann"}),
     "an instant is compared exactly": ("{profile: born, op: '>=', value: '2001-01-01T08:00:00Z'}", {"bob"}),
@@ -123,6 +124,11 @@ SENTENCES = {
     "not": ("not: {any: [{did: Purchase}, {profile: ltv, op: is set}]}", {"$device:8"}),
     "not of not is itself": ("not: {not: {did: Purchase}}", {"ann", "bob"}),
     "one and the same clause twice": ("all: [{did: Purchase}, {not: {did_not: Purchase}}]", {"ann", "bob"}),
+    "a profile and not an event": ("all: [{profile: ltv, op: is set}, {did_not: Purchase}]", {"cid"}),
+    "a near window does not widen a far one": (
+        "all: [{did: any event, window: 1 day}, {did: Purchase, window: more than 90 days ago}]",
+        {"ann"},
+    ),
     "the same event in two windows": (
         "all: [{did: Purchase, window: 2 days}, {did: Purchase, window: more than 90 days ago}]",
         {"ann"},
