@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
 
 from hub.cohorts.model import Model, Name, kind_of, one_of, shown, sound_text, tag, wrong
-from hub.lake.typed import microseconds_of
 
 Op = Literal[
     "=",
@@ -163,6 +162,8 @@ class DateRange:
 
 def date_range(value: object) -> DateRange | None:
     """The instants of an ISO 8601 date or date-time; None when `value` is something else."""
+    from hub.lake.typed import microseconds_of
+
     micros = microseconds_of(value) if isinstance(value, str) else None
     if micros is None:
         return None
