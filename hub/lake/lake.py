@@ -138,7 +138,7 @@ class Snapshot:
 
     def files(self, filters: Sequence[Filter] = ()) -> list[str]:
         """The files of the partitions that pass `filters`."""
-        return self._table.file_uris(partition_filters=list(filters) or None)
+        return self._table.file_uris(file_pruning_predicate=list(filters) or None)
 
     def has_values(self, column: str, filters: Sequence[Filter] = ()) -> bool:
         """Whether a column has a value in any of the partitions that pass `filters` (`=` and `in`).
