@@ -18,6 +18,7 @@ CONNECTION_STATES = {
     "unreachable": "Unreachable",
 }
 
+_SHORT = ((10**9, "B"), (10**6, "M"), (10**3, "k"))
 _UNITS = (
     (timedelta(days=1), "d"),
     (timedelta(hours=1), "h"),
@@ -32,13 +33,13 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def compact(count: int, width: int = 6) -> str:
-    """A count in at most `width` characters: `12,345`, `123k`, `4.5M`."""
+    """A count in `width` characters (5 or more): `12,345`, `123k`, `4.5M`, `12M`. Shortened ones are rounded down."""
     exact = f"{count:,}"
     if len(exact) <= width:
         return exact
-    if count < 1_000_000:
-        return f"{count // 1000}k"
-    return f"{count / 1_000_000:.1f}M"
+    size, letter = next((size, letter) for size, letter in _SHORT if count >= size)
+    tenths = count * 10 // size
+    return f"{tenths / 10:.1f}{letter}" if tenths < 100 else f"{count // size}{letter}"
 
 
 def every(interval: timedelta | None) -> str:
