@@ -89,3 +89,17 @@ def test_every_command_and_every_table_of_the_code_has_its_place_in_the_document
 
     assert [noun for noun in NOUNS if f"hub {noun}" not in commands] == []
     assert [layout.name for layout in LAYOUTS if f"## {layout.name}" not in lake] == []
+
+
+def test_the_definition_and_every_window_of_the_cohort_page_can_be_read():
+    from hub.cohorts.reading import read_definition
+
+    page = (ROOT / "docs" / "cohorts.md").read_text()
+    definition = re.search(r"<!-- definition -->\n```yaml\n(.*?)```", page, re.DOTALL)[1]
+    rows = re.search(r"<!-- windows -->\n(.*?)\n\n", page, re.DOTALL)[1].splitlines()[2:]
+    windows = [spelt for row in rows for cell in row.split("|")[1:3] for spelt in re.findall(r"`(.+?)`", cell)]
+
+    read_definition(definition, source="cohorts.md")
+    for window in windows:
+        read_definition(f"version: 1\ndid: Purchase\nwindow: {window}\n", source=window)
+    assert len(windows) == 15

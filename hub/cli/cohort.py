@@ -29,7 +29,20 @@ def add(
     description: Annotated[str, typer.Option(help="A sentence for people; the definition's own if left out.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Keep a definition under a name. A definition that cannot be read saves nothing."""
+    """Keep a definition under a name. A definition that cannot be read saves nothing.
+
+    A definition, in YAML or JSON:
+
+    \b
+    version: 1
+    all:
+      - did: Purchase
+        count: {at_least: 3}
+        where: {property: amount, op: ">=", value: 20}
+      - did_not: Purchase
+        window: 90 days
+      - {profile: plan, op: "=", value: pro}
+    """
     cohort = open_hub().cohorts.add(name, file, description)
     for warning in cohort.warnings:
         say(f"Warning: {warning}")

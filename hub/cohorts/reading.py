@@ -16,7 +16,7 @@ from hub.cohorts.model import shown
 from hub.errors import DefinitionError, InputError
 
 _MOST_ERRORS = 5
-_HINT = 'The definition was not saved. README.md, "Cohorts", shows one.'
+_HINT = "Nothing was saved. `hub cohort add --help` shows a definition."
 
 
 def read_definition_file(path: Path) -> Definition:

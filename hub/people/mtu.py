@@ -75,4 +75,5 @@ def _covered(events: ibis.Table, exempt: Exemptions) -> ibis.Value:
         events.event.isin(names) if source is None else (events.source == source) & events.event.isin(names)
         for source, names in exempt.by_source().items()
     ]
-    return ibis.coalesce(reduce(or_, from_source, ibis.literal(False)), ibis.literal(False))
+    nothing = events.event.isnull()  # an event has a name: a column of "no", even when nothing is exempt
+    return ibis.coalesce(reduce(or_, from_source, nothing), nothing)

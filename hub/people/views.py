@@ -33,7 +33,7 @@ def people_events(reader: Reader, project: Project, *, months: Sequence[str] | N
     """The project's events, with the column `person` beside those of the lake's table.
 
     `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. Whatever was imported
-    twice is here twice: compaction removes it (a `distinct` here took over half of a query's time).
+    twice is here twice.
     """
     return with_person(project_events(reader, project, months), owners(reader, project, months=months))
 
