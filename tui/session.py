@@ -25,6 +25,9 @@ T = TypeVar("T")
 MOST_RUNS = 32
 """Runs under way at once in this process; more wait for a thread."""
 
+PATIENCE = 2.0
+"""Seconds that open questions have to clean up when the program ends."""
+
 
 @dataclass
 class RunHere:
@@ -49,6 +52,7 @@ class Session:
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="tui-read")
         self._runners = ThreadPoolExecutor(MOST_RUNS, thread_name_prefix="tui-run")
         self._partners: asyncio.AbstractEventLoop | None = None
+        self._partners_thread = threading.Thread(target=self._serve_partners, name="tui-partners", daemon=True)
 
     async def read(self, call: Callable[[], T]) -> T:
         """The result of a plain function, called on a worker thread."""
@@ -85,8 +89,9 @@ class Session:
         """Let go of the threads. Questions that are still open are dropped."""
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._runners.shutdown(wait=False, cancel_futures=True)
-        if self._partners:
-            self._partners.call_soon_threadsafe(self._partners.stop)
+        if self._partners and self._partners_thread.is_alive():
+            asyncio.run_coroutine_threadsafe(_drop_all(), self._partners)
+            self._partners_thread.join(PATIENCE)
 
     def _carry_out(self, here: RunHere) -> Run:
         return asyncio.run(self.hub.syncs.run(here.sync, report=here.report, stop=here.stop))
@@ -94,5 +99,19 @@ class Session:
     def _partner_loop(self) -> asyncio.AbstractEventLoop:
         if self._partners is None:
             self._partners = asyncio.new_event_loop()
-            threading.Thread(target=self._partners.run_forever, name="tui-partners", daemon=True).start()
+            self._partners_thread.start()
         return self._partners
+
+    def _serve_partners(self) -> None:
+        assert self._partners is not None
+        self._partners.run_forever()
+        self._partners.close()
+
+
+async def _drop_all() -> None:
+    """Cancel every question that is open on this loop, let each clean up, and end the loop."""
+    questions = asyncio.all_tasks() - {asyncio.current_task()}
+    for question in questions:
+        question.cancel()
+    await asyncio.gather(*questions, return_exceptions=True)
+    asyncio.get_running_loop().stop()
