@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
@@ -13,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from hub.errors import NotInitialised, StoreError
 
 BUSY_SECONDS = 30
+_LITTLE_ROOM = 64 * 1024  # bytes
 SCHEMA_HEAD = "0001"
 """The newest migration. A test holds it against the migrations folder."""
 
@@ -93,8 +96,6 @@ class Store:
 
 
 def _sqlite_file_exists(store: Store) -> bool:
-    from pathlib import Path
-
     return bool(store.url.database) and Path(str(store.url.database)).exists()
 
 
@@ -111,12 +112,19 @@ def _prepare_sqlite(engine: Any) -> None:
             raw.execute(f"PRAGMA {pragma}")
 
 
+def _no_room(store: Store) -> bool:
+    """Whether the embedded database's disk is full: SQLite may call that an I/O error."""
+    folder = Path(str(store.url.database)).parent
+    return store.embedded and folder.exists() and shutil.disk_usage(folder).free < _LITTLE_ROOM
+
+
 def _unusable(error: SQLAlchemyError, store: Store) -> StoreError:
     said = str(getattr(error, "orig", error)).strip().splitlines()[0]
     place = store.url.render_as_string(hide_password=True)
     if "locked" in said:
         hint = f"Another process has been writing for over {BUSY_SECONDS} s. Run the command again."
-    elif "full" in said:
+    elif "full" in said or _no_room(store):
+        said = "the disk is full"
         hint = "Make room on the disk and run the command again: it goes on where it stopped."
     else:
         hint = "Run `hub doctor`."
