@@ -77,7 +77,7 @@ def cli(home):
 @pytest.fixture
 async def connected(hub, partner, tmp_path):
     """A hub with forty loyal customers, a cohort `loyal`, and a connection `news` whose audience has them all."""
-    from tests.people import LOYAL, NAMES, buy, describe, know
+    from tests.customers import LOYAL, NAMES, buy, describe, know
 
     buy(hub, tmp_path, NAMES)
     describe(hub, tmp_path, NAMES, plan="pro")

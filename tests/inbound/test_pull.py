@@ -10,7 +10,7 @@ import pytest
 from hub.errors import PartnerUnavailable, UsageError
 from hub.lake.tables import EVENTS
 from hub.people.views import people_events
-from tests.people import NAMES, describe, email, know
+from tests.customers import NAMES, describe, email, know
 
 RATES = {"open": 0.5, "click": 0.3, "bounce": 0.1, "unsubscribe": 0.1}
 

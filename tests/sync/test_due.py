@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hub.clock import now
 from hub.store.tables import syncs
-from tests.people import NAMES, buy, describe, email, in_cohort, know, tagged
+from tests.customers import NAMES, buy, describe, email, in_cohort, know, tagged
 
 
 async def test_after_some_leave_and_some_join_the_next_run_due_sends_only_the_difference(

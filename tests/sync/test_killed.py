@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.conftest import HUB
-from tests.people import buy, describe, in_cohort, know, tagged
+from tests.customers import buy, describe, in_cohort, know, tagged
 
 CROWD = [f"c{number:05}" for number in range(9_000)]
 

@@ -12,7 +12,7 @@ from hub.errors import Busy, CredentialRefused, Interrupted
 from hub.store.store import Store
 from hub.store.tables import syncs
 from hub.sync.states import RunState
-from tests.people import NAMES, buy, describe, email, in_cohort, know, tagged
+from tests.customers import NAMES, buy, describe, email, in_cohort, know, tagged
 
 TWO_HOURS = timedelta(hours=2)
 

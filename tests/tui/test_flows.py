@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Input, Select, TextArea
 
-from tests.people import LOYAL, NAMES, buy, describe, in_cohort, know, tagged
+from tests.customers import LOYAL, NAMES, buy, describe, in_cohort, know, tagged
 from tests.tui.conftest import text_of, typed
 from tui.app import HubApp
 from tui.screens.confirm import ConfirmScreen
