@@ -36,6 +36,11 @@ def utc_months(start: datetime, end: datetime) -> list[str]:
     return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(first_number, last_number + 1)]
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """A number of things, for a person: `1 sync`, `2 syncs`, `1,204 people`."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
 def ago(instant: datetime | None) -> str:
     """How long ago `instant` was, for a person: `just now`, `5 min ago`, `3 h ago`, `2 d ago`, `never`."""
     if instant is None:

@@ -59,7 +59,7 @@ def test_the_walkthrough_of_the_readme_works_word_for_word(tmp_path, sandbox_por
     mine = shell(first, tmp_path)
     partner = shell(second.replace("8801", str(sandbox_port)), tmp_path)
 
-    assert "1 people are in loyal" in mine or "1 person is in loyal" in mine
+    assert "1 person is in loyal" in mine
     assert "1 added" in partner
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.context import Json, open_hub, print_json, print_table, say
-from hub.clock import ago, shown
+from hub.clock import ago, counted, shown
 from hub.cohorts.documents import write_yaml
 from hub.cohorts.service import Cohort
 
@@ -87,7 +87,8 @@ def count(name: Name, as_json: Json = False) -> None:
     if as_json:
         print_json(found.figures())
         return
-    typer.echo(f"{found.count:,} people are in {found.cohort} ({found.seconds:.2f} s).")
+    people = counted(found.count, "person is", "people are")
+    typer.echo(f"{people} in {found.cohort} ({found.seconds:.2f} s).")
 
 
 @app.command()

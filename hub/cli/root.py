@@ -97,18 +97,18 @@ def init(
 @app.command()
 def status(as_json: Json = False) -> None:
     """What the hub holds, and what to do next."""
-    from hub.clock import shown
+    from hub.clock import counted, shown
 
     found = open_hub().status()
     if as_json:
         print_json(found.figures())
         return
     newest = f", the newest of {shown(found.newest_event, found.timezone)}" if found.newest_event else ""
+    running = f" ({found.running} running)" if found.running else ""
     typer.echo(f"Hub in {found.home}, project {found.project} ({found.timezone}, {found.identity} identity)")
-    typer.echo(f"  {found.events:,} events{newest}; {found.profiles:,} profiles")
-    typer.echo(
-        f"  {found.cohorts} cohorts, {found.connections} connections, {found.syncs} syncs, {found.running} running"
-    )
+    typer.echo(f"  {counted(found.events, 'event')}{newest}; {counted(found.profiles, 'profile')}")
+    parts = counted(found.cohorts, "cohort"), counted(found.connections, "connection"), counted(found.syncs, "sync")
+    typer.echo(f"  {', '.join(parts)}{running}")
     for problem in found.problems:
         typer.echo(f"  ! {problem}")
     typer.echo(f"Next: {found.next_step}")

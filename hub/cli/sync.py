@@ -60,15 +60,16 @@ def start(
     hub = open_hub()
     interval = None if once else _interval(every) if every else hub.connections.kind(connection).limits.default_interval
     made = hub.syncs.start(cohort, connection, every=interval, audience=audience, name=name, mapping=_mapping(mapping))
+    if not as_json:
+        verb = "puts" if once else "keeps"
+        where = f"in {made.audience!r} at {connection}, {_how_often(made)}"
+        typer.echo(f"The sync {made.name} {verb} the cohort {cohort} {where}.")
     if now:
         _run(hub, made.name, as_json)
-    if as_json:
+    elif as_json:
         print_json(made.figures())
-        return
-    typer.echo(
-        f"The sync {made.name} keeps the cohort {cohort} in {made.audience!r} at {connection}, {_how_often(made)}."
-    )
-    typer.echo(f"It is due now: hub run-due, or hub sync run {made.name}")
+    else:
+        typer.echo(f"It is due now: hub run-due, or hub sync run {made.name}")
 
 
 @app.command()

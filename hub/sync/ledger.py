@@ -281,6 +281,15 @@ class Ledger:
         query = _runs_query().where(syncs.c.project_id == project_id).order_by(runs.c.id.desc()).limit(limit)
         return self._runs(query if sync_id is None else query.where(runs.c.sync_id == sync_id))
 
+    def newest(self, sync_ids: Sequence[int]) -> dict[int, Run]:
+        """The newest run of each of these syncs, by the sync's id; nothing for one that never ran."""
+        last = select(func.max(runs.c.id)).where(runs.c.sync_id.in_(sync_ids)).group_by(runs.c.sync_id)
+        with self._store.reading() as connection:
+            of_sync = dict(
+                connection.execute(select(runs.c.id, runs.c.sync_id).where(runs.c.id.in_(last))).tuples().all()
+            )
+        return {of_sync[run.id]: run for run in self._runs(_runs_query().where(runs.c.id.in_(last)))}
+
     def _runs(self, query: Select[Any]) -> list[Run]:
         with self._store.reading() as connection:
             rows = connection.execute(query).all()

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 
 from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
 from hub.errors import AlreadyExists, CredentialRefused, NotFound, UsageError
 from hub.store.lease import leased
-from hub.store.tables import audiences, cohorts, connections, runs, syncs
+from hub.store.tables import audiences, cohorts, connections, syncs
 from hub.sync.engine import Engine
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
@@ -136,13 +136,8 @@ class Syncs:
         """Every sync with its last run, by name."""
         with self._store.reading() as connection:
             rows = connection.execute(self._query().order_by(syncs.c.name)).all()
-            query = (
-                select(runs.c.sync_id, func.max(runs.c.id))
-                .where(runs.c.sync_id.in_([row.id for row in rows]))
-                .group_by(runs.c.sync_id)
-            )
-            newest = dict(connection.execute(query).all())
-        return [_sync(row, self._ledger.run(newest[row.id]) if row.id in newest else None) for row in rows]
+        newest = self._ledger.newest([row.id for row in rows])
+        return [_sync(row, newest.get(row.id)) for row in rows]
 
     def get(self, name: str) -> Sync:
         """The sync called `name`, with its last run. Raises NotFound with the nearest name."""
