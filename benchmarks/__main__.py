@@ -16,8 +16,8 @@ def main() -> None:
     cohort_query.main()
     speed = benchmark()
     print(
-        f"sandbox Mailchimp, requests/s of {speed.batch} members: {speed.tag:.0f} tagging, {speed.upsert:.0f} upserting "
-        f"new contacts, {speed.upsert_again:.0f} upserting and tagging known ones"
+        f"sandbox Mailchimp, requests/s of {speed.batch} members: {speed.tag:.0f} tagging, "
+        f"{speed.upsert:.0f} upserting new contacts, {speed.upsert_again:.0f} upserting and tagging known ones"
     )
 
 
