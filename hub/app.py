@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hub.connectors.plugins import Plugins
     from hub.events.service import Events
     from hub.inbound.service import Inbound
+    from hub.people.exemptions import Exemptions
     from hub.people.mtu import Mtu
     from hub.people.profiles_service import Profiles
     from hub.status import Status
@@ -104,11 +105,23 @@ class Hub:
 
         return Inbound(self.workspace, self.connections)
 
-    def mtu(self, month: str = "") -> Mtu:
+    def mtu(self, month: str = "", *, by_source: bool = False) -> Mtu:
         """Monthly tracked users of `month` (YYYY-MM in the project's zone; empty: the present month)."""
         from hub.people.mtu import mtu
 
-        return mtu(self.workspace, month, self.plugins.message_events())
+        return mtu(self.workspace, month, self.plugins.message_events(), by_source=by_source)
+
+    def mtu_by_month(self, months: int, until: str = "", *, by_source: bool = False) -> list[Mtu]:
+        """Monthly tracked users of the last `months` months up to `until`, the oldest first."""
+        from hub.people.mtu import mtu_by_month
+
+        return mtu_by_month(self.workspace, months, until, self.plugins.message_events(), by_source=by_source)
+
+    def exemptions(self) -> Exemptions:
+        """The events that do not make anybody a monthly tracked user, and who says so."""
+        from hub.people.mtu import workspace_exemptions
+
+        return workspace_exemptions(self.workspace, self.plugins.message_events())
 
     def status(self) -> Status:
         """What this hub holds, and what to do next."""

@@ -19,7 +19,8 @@ def shown(instant: datetime, zone: str) -> str:
 def month_bounds(month: str, zone: str) -> tuple[datetime, datetime]:
     """The UTC instants at which a calendar month of `zone` begins and ends (end excluded).
 
-    `month` is `YYYY-MM`. Raises ValueError when it is not a month.
+    `month` is `YYYY-MM`. A month whose first midnight is skipped begins with the clock change; one whose clock is
+    turned back over midnight begins at the first of the two midnights. Raises ValueError when it is not a month.
     """
     first = datetime.strptime(month, "%Y-%m").replace(tzinfo=ZoneInfo(zone))
     year, following = (first.year + 1, 1) if first.month == 12 else (first.year, first.month + 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -16,6 +19,48 @@ from pydantic_settings import (
 from hub.errors import UsageError
 
 DEFAULT_HOME = Path.home() / ".cohort-hub"
+
+Pair = tuple[str | None, str]
+"""A source marker and an event name, both case-sensitive. Without a marker the event of any source is meant."""
+
+_LIST = 'a list such as ["mailchimp: Mailchimp - Replied", "Cron Tick"]'
+
+
+def _pairs(value: Any) -> list[Pair]:
+    """The pairs of a list of `source: event` and `event`; a text (of the environment) is such a list in JSON."""
+    return [_pair(number, entry) for number, entry in enumerate(_entries(value), 1)]
+
+
+def _entries(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        if not value.strip():
+            return []
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{value[:80]!r} is not {_LIST}") from error
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is not {_LIST}")  # noqa: TRY004 - pydantic tells of ValueError only
+    return list(value)
+
+
+def _pair(number: int, entry: Any) -> Pair:
+    where = f"entry {number}, {entry!r},"
+    if not isinstance(entry, str):
+        raise ValueError(f'{where} is not a text such as "source: event"')  # noqa: TRY004 - see above
+    # a blank after the colon sets a source apart: event names such as app:open stay whole
+    source, colon, event = (part.strip() for part in f"{entry} ".partition(": "))
+    if not colon:
+        source, event = "*", source
+    if not event:
+        raise ValueError(f'{where} names no event; write "source: event", or "event" for any source')
+    if not source:
+        raise ValueError(f'{where} names no source; write "source: event", or "*: event" for any source')
+    return (None if source == "*" else source), event
+
+
+Pairs = Annotated[tuple[Pair, ...], NoDecode, BeforeValidator(_pairs)]
+"""Pairs as people write them: `source: event`; `event` or `*: event` for any source."""
 
 
 class Settings(BaseSettings):
@@ -39,6 +84,10 @@ class Settings(BaseSettings):
     """Threads of one DuckDB connection; 0 means one a core."""
     allow_private: bool = Field(default=False, validation_alias=AliasChoices("allow_private", "HUB_ALLOW_PRIVATE"))
     """Let addresses given by users lead to private and loopback networks."""
+    mtu_exempt_add: Pairs = ()
+    """Events that do not make anybody a monthly tracked user, beside those that ship and that connectors declare."""
+    mtu_exempt_remove: Pairs = ()
+    """Events that count all the same. What is both added and removed counts."""
 
     @property
     def lake_root(self) -> Path:
@@ -85,7 +134,7 @@ def load(home: Path | None = None) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise UsageError(
-            f"The setting {name} is wrong: {first['msg']}.",
+            f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.",
             hint=f"Look at HUB_{name.upper()} in the environment, at .env and at hub.toml.",
         ) from error
     except ValueError as error:

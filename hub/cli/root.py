@@ -11,7 +11,8 @@ import typer
 from typer.core import TyperGroup
 
 from hub.cli.context import Json, chosen, open_hub, print_json, say, stopped_by
-from hub.errors import HubError, Interrupted
+from hub.cli.mtu import By
+from hub.errors import HubError, Interrupted, UsageError
 
 NOUNS = {
     "event": "Events: take them in from files.",
@@ -165,12 +166,30 @@ def _sentence(run: Any) -> str:
 @app.command()
 def mtu(
     month: Annotated[str, typer.Option(help="YYYY-MM in the project's zone; the present one if left out.")] = "",
+    months: Annotated[
+        int | None, typer.Option(min=1, max=120, help="So many months, ending with that one; the oldest first.")
+    ] = None,
+    by: Annotated[By | None, typer.Option(help="How many of them had events of each source.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the months as bars, too.")] = False,
+    exempt: Annotated[bool, typer.Option("--exempt", help="List the exempt events instead, and who says so.")] = False,
     as_json: Json = False,
 ) -> None:
     """Monthly tracked users: people with an event that is not exempt."""
-    from hub.cli.mtu import show
+    from hub.cli.mtu import show, show_exempt
 
-    show(open_hub().mtu(month), as_json)
+    if plot and as_json:
+        raise UsageError("--plot draws for people, --json prints for scripts.", hint="Choose one of them.")
+    if exempt and (month or months or by or plot):
+        raise UsageError("--exempt lists events and counts nobody.", hint="It goes with --json alone.")
+    hub = open_hub()
+    exemptions = hub.exemptions()
+    for warning in exemptions.warnings():
+        say(warning)
+    if exempt:
+        show_exempt(exemptions, as_json)
+        return
+    found = hub.mtu_by_month(months or 1, month, by_source=by is By.SOURCE)
+    show(found, as_json=as_json, several=months is not None, plot=plot)
 
 
 @app.command()

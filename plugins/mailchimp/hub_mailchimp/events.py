@@ -27,7 +27,7 @@ MESSAGE_EVENTS = MessageEvents(
         MessageEventKind("open", "Mailchimp - Opened Campaign", True, ("Mailchimp Campaign - Open",)),
         MessageEventKind("click", "Mailchimp - Clicked Campaign Url", True, ("Mailchimp Campaign - Click",)),
         MessageEventKind("bounce", "Mailchimp - Bounced", True, ("Mailchimp Campaign - Bounce",)),
-        MessageEventKind("unsubscribe", "Mailchimp - Unsubscribed", True, ("Mailchimp Campaign - Unsubscribe",)),
+        MessageEventKind("unsubscribe", "Mailchimp - Unsubscribed", True, ("Mailchimp Campaign - Unsubscribed",)),
     ),
 )
 

@@ -31,7 +31,7 @@ def test_the_names_are_the_documented_ones_and_all_are_exempt() -> None:
         "Mailchimp - Opened Campaign": ("Mailchimp Campaign - Open",),
         "Mailchimp - Clicked Campaign Url": ("Mailchimp Campaign - Click",),
         "Mailchimp - Bounced": ("Mailchimp Campaign - Bounce",),
-        "Mailchimp - Unsubscribed": ("Mailchimp Campaign - Unsubscribe",),
+        "Mailchimp - Unsubscribed": ("Mailchimp Campaign - Unsubscribed",),
     }
     assert all(kind.exempt for kind in MESSAGE_EVENTS.kinds)
 
