@@ -98,7 +98,15 @@ class PluginError(HubError):
 
 
 class PartnerError(HubError):
-    """A partner said no, or nothing at all. Connectors raise one of the classes below."""
+    """A partner said no, or nothing at all. Connectors raise one of the classes below.
+
+    `answer_lost` is True when the request may have been carried out all the same, wholly or in part, so that
+    sending it again may repeat it.
+    """
+
+    def __init__(self, message: str, *, answer_lost: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.answer_lost = answer_lost
 
 
 class CredentialRefused(PartnerError):
@@ -126,15 +134,7 @@ class Wait(PartnerError):
 
 
 class PartnerUnavailable(PartnerError):
-    """No usable answer: it will be tried again.
-
-    `answer_lost` is True when the request may have been carried out although no answer came back, so that
-    sending it again may repeat it.
-    """
-
-    def __init__(self, message: str, *, answer_lost: bool = False, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.answer_lost = answer_lost
+    """No usable answer: it will be tried again."""
 
 
 class BatchRefused(PartnerError):

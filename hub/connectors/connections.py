@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -267,11 +268,18 @@ async def contained(connector: Connector, call: Awaitable[T]) -> T:
         return await call
     except HubError:
         raise
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+            raise
         raise PluginError(
             f"The connector {connector.name} failed with {type(error).__name__}: {error}",
             hint="This is a fault of the plugin; tell its author.",
         ) from error
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def guard_of(settings: Settings) -> AddressGuard:

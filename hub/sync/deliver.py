@@ -10,11 +10,11 @@ import bisect
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,29 +22,30 @@ import pyarrow.parquet as pq
 from hub.cohorts.mapped import decode
 from hub.connectors.connections import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Refusal
-from hub.connectors.retry import persist
+from hub.connectors.retry import LONGEST_WAIT, persist
 from hub.errors import (
-    AddressRefused,
-    AudienceGone,
     BatchRefused,
-    CredentialRefused,
+    Busy,
     HubError,
-    MappingWrong,
     MemberRefused,
+    PartnerError,
     PartnerUnavailable,
     PluginError,
-    SettingsWrong,
+    StoreError,
     Wait,
 )
 from hub.sync.ledger import Batch, Ledger, PlannedMember
 from hub.sync.states import Action, BatchState
+
+T = TypeVar("T")
 
 OWED_IN_A_ROW = 3
 """After so many batches without an answer the partner counts as away, and the run ends early."""
 GRACE_SECONDS = 30.0
 """On top of the connector's own time-out, before a call counts as hanging."""
 
-_ENDING = (CredentialRefused, SettingsWrong, MappingWrong, AudienceGone, AddressRefused, PluginError)
+NOT_ITS_END = (StoreError, Busy)
+"""Errors that say nothing about the run: it is gone on with later, by whoever has its audience then."""
 
 
 class PlanReader:
@@ -118,14 +119,13 @@ class Delivery:
         members = [_member(row) for row in rows]
         try:
             outcome = await self._send(batch, members)
-        except _ENDING as error:
-            await self._write(self.ledger.owed, batch, str(error))
-            self.ended_by = self.ended_by or error
-        except (Wait, PartnerUnavailable) as error:
+        except NOT_ITS_END:
+            raise
+        except HubError as error:
             await self._note_lost(batch, error)
             await self._write(self.ledger.owed, batch, str(error))
             self._owed_in_a_row += 1
-            if self._owed_in_a_row >= OWED_IN_A_ROW:
+            if self._owed_in_a_row >= OWED_IN_A_ROW or not _is_passing(error):
                 self.ended_by = self.ended_by or error
         else:
             self._owed_in_a_row = 0
@@ -146,41 +146,36 @@ class Delivery:
         """Find out who in a refused batch is refused, by sending its halves."""
         if len(members) == 1:
             code = error.code if isinstance(error, MemberRefused) else ""
-            return Outcome([Refusal(members[0].key, error.message, code)])
+            return Outcome([Refusal(members[0].key, error.message, code, in_audience=error.answer_lost)])
         middle = len(members) // 2
         refused: list[Refusal] = []
         request_id = ""
-        for half in (members[:middle], members[middle:]):
+        for number, half in enumerate((members[:middle], members[middle:])):
             try:
-                outcome = await persist(
-                    partial(self._call, batch.action, half), before_again=partial(self._note_lost, batch)
-                )
-            except (BatchRefused, MemberRefused) as again:
-                outcome = await self._halved(batch, half, again)
+                outcome = await self._send(batch, half)
+            except PartnerError as ending:
+                ending.answer_lost = ending.answer_lost or number > 0  # the first half was taken
+                raise
             refused += outcome.refused
             request_id = outcome.request_id or request_id
         return Outcome(refused, request_id)
 
-    def _call(self, action: Action, members: Sequence[Member]) -> Awaitable[Outcome]:
+    async def _call(self, action: Action, members: Sequence[Member]) -> Outcome:
         verb = self.connector.remove if action is Action.REMOVE else self.connector.add
-        return _in_time(
-            contained(self.connector, verb(self.audience, members)),
-            seconds=self.connector.limits.timeout.total_seconds() + GRACE_SECONDS,
-            partner=self.connector.label,
-        )
+        outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members)))
+        return _sound(self.connector, outcome, members)
 
     async def _acknowledge(self, batch: Batch, rows: Sequence[dict[str, Any]], outcome: Outcome) -> None:
         planned = [PlannedMember(row["key"], row["person"], row["fingerprint"]) for row in rows]
-        known = {member.key for member in planned}
-        ours = Outcome([refusal for refusal in outcome.refused if refusal.key in known], outcome.request_id)
         await self._write(
             lambda: self.ledger.acknowledged(
-                batch, planned, ours, audience_id=self.audience_id, version=self.connector.version
+                batch, planned, outcome, audience_id=self.audience_id, version=self.connector.version
             )
         )
 
     async def _note_lost(self, batch: Batch, error: BaseException) -> None:
-        if isinstance(error, PartnerUnavailable) and error.answer_lost:
+        # a connector that broke off in the middle of its own code may have been through to the partner
+        if isinstance(error, PluginError) or (isinstance(error, PartnerError) and error.answer_lost):
             await self._write(self.ledger.lost, batch, str(error))
 
     async def _write(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -195,12 +190,43 @@ def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
     return first
 
 
-async def _in_time(call: Awaitable[Outcome], *, seconds: float, partner: str) -> Outcome:
+def _is_passing(error: HubError) -> bool:
+    """Whether the next batch may fare better. A partner that asks for long is left alone until the next run."""
+    if isinstance(error, Wait):
+        return (error.seconds or 0) <= LONGEST_WAIT
+    return isinstance(error, PartnerUnavailable)
+
+
+async def _in_time(connector: Connector, call: Awaitable[T]) -> T:
+    seconds = connector.limits.timeout.total_seconds() + GRACE_SECONDS
     try:
         async with asyncio.timeout(seconds):
             return await call
     except TimeoutError as error:
-        raise PartnerUnavailable(f"{partner} gave no answer within {seconds:.0f} s.", answer_lost=True) from error
+        raise PartnerUnavailable(
+            f"{connector.label} gave no answer within {seconds:.0f} s.", answer_lost=True
+        ) from error
+
+
+def _sound(connector: Connector, outcome: Any, members: Sequence[Member]) -> Outcome:
+    """A connector's answer with the keys as they were sent. Raises PluginError when it cannot be made sense of."""
+    if not isinstance(outcome, Outcome):
+        raise _nonsense(connector, f"answered with {type(outcome).__name__} where an Outcome belongs")
+    exact = {member.key for member in members}
+    folded = {member.key.casefold(): member.key for member in members}
+    refused = []
+    for refusal in outcome.refused:
+        key = refusal.key if refusal.key in exact else folded.get(refusal.key.casefold())
+        if key is None:  # somebody was refused, and nobody can tell who: nobody may count as taken
+            raise _nonsense(connector, f"refused {refusal.key!r}, whom it was not given")
+        refused.append(replace(refusal, key=key))
+    return Outcome(refused, outcome.request_id)
+
+
+def _nonsense(connector: Connector, what: str) -> PluginError:
+    return PluginError(
+        f"The connector {connector.name} {what}.", hint="This is a fault of the plugin; tell its author."
+    )
 
 
 def _member(row: dict[str, Any]) -> Member:
@@ -210,4 +236,11 @@ def _member(row: dict[str, Any]) -> Member:
 
 async def open_audience(connector: Connector, name: str) -> Audience:
     """Find or make the audience at the partner, trying again while the partner is busy."""
-    return await persist(lambda: contained(connector, connector.open_audience(name)))
+
+    async def once() -> Audience:
+        opened = await _in_time(connector, contained(connector, connector.open_audience(name)))
+        if not isinstance(opened, Audience):
+            raise _nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
+        return opened
+
+    return await persist(once)

@@ -16,9 +16,9 @@ from hub.clock import now
 from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability, Audience, Connector
-from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, PartnerError, SettingsWrong, StoreError
+from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong
 from hub.store.tables import audiences, cohorts, connections, syncs
-from hub.sync.deliver import Delivery, PlanReader, open_audience
+from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
 from hub.sync.ledger import Ledger
 from hub.sync.models import Progress, Report, Run
@@ -60,7 +60,7 @@ class Engine:
         parties = await asyncio.to_thread(self._parties, run_id)
         try:
             await self._prepare(parties, report, stop)
-        except (Interrupted, StoreError):
+        except (Interrupted, *NOT_ITS_END):
             raise
         except HubError as error:
             self._ledger.move(run_id, RunState.FAILED, message=error.message, hint=error.hint)
@@ -123,7 +123,9 @@ class Engine:
             try:
                 async with self._connections.opened(parties.connection) as connector:
                     ended_by = await self._send(parties, connector, report, stop)
-            except PartnerError as error:
+            except NOT_ITS_END:
+                raise
+            except HubError as error:
                 ended_by = error
         self._add_time(run_id, "deliver", monotonic() - started)
         if stop.is_set() and ended_by is None and self._ledger.batches(run_id, BatchState.PLANNED):

@@ -148,12 +148,15 @@ class Ledger:
 
     def stop_delivering(self, run_id: int, **values: Any) -> None:
         """Let no further batch of a run leave: those that have no answer are owed, and the run can be settled."""
-        open_states = [BatchState.PLANNED, BatchState.SENT]
+        of_run = batches.update().where(batches.c.run_id == run_id)
         with self._store.writing() as connection:
             connection.execute(
-                batches.update()
-                .where(batches.c.run_id == run_id, batches.c.state.in_(open_states))
-                .values(state=BatchState.OWED, answered_at=now())
+                of_run.where(batches.c.state == BatchState.SENT).values(
+                    state=BatchState.OWED, lost_answers=batches.c.lost_answers + 1, answered_at=now()
+                )
+            )
+            connection.execute(
+                of_run.where(batches.c.state == BatchState.PLANNED).values(state=BatchState.OWED, answered_at=now())
             )
             state = connection.execute(select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
             values["state"] = moved(RunState(state), RunState.SETTLING)
