@@ -64,20 +64,19 @@ def drawn(found: Sequence[Mtu], *, width: int, colours: bool) -> str:
     import plotext
 
     lines = range(len(found), 0, -1)
-    most = max(each.mtu + each.exempt_only for each in found)
-    step = max(1, math.ceil(most / 4))
-    ticks = range(0, 4 * step + 1, step)
+    everybody = [each.mtu + each.exempt_only for each in found]
+    most = max(1, *everybody)
+    ticks = range(0, most + 1, math.ceil(most / 4))
     plotext.clear_figure()
     plotext.theme("clear")
+    plotext.limit_size(False, False)  # before the size, or it is cut to that of the terminal
     plotext.plotsize(width, len(found) + 4)  # a title, two axes and the ticks
-    plotext.limit_size(False, False)
     # the bar of everybody lies below the bar of the tracked, so that only its end is seen
-    everybody = [each.mtu + each.exempt_only for each in found]
     for values, mark, colour in ((everybody, "░", "yellow"), ([each.mtu for each in found], "█", "blue")):
         plotext.bar(lines, values, orientation="horizontal", marker=mark, width=0.01, color=colour)
     plotext.yticks(lines, [each.month for each in found])
     plotext.ylim(1, max(2, len(found)))
-    plotext.xlim(0, ticks[-1])
+    plotext.xlim(0, most)
     plotext.xticks(ticks, [f"{tick:,}" for tick in ticks])
     plotext.title("█ tracked   ░ exempt only")
     text: str = plotext.build()
