@@ -155,7 +155,9 @@ def _edges(reader: Reader, months: Sequence[_Month]) -> ibis.Table:
 
 def _people(reader: Reader, seen: ibis.Table) -> dict[str, tuple[int, int]]:
     """How many people of each month are tracked, and how many have only exempt events."""
-    people = seen.group_by("local_month", "person").agg(tracked=seen.tracked.any())
+    people = seen
+    if "source" in seen.columns:  # a person has several rows in a month only then
+        people = seen.group_by("local_month", "person").agg(tracked=seen.tracked.any())
     counted = people.group_by("local_month").agg(
         tracked=people.count(where=people.tracked), others=people.count(where=~people.tracked)
     )
