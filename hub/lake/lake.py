@@ -14,7 +14,7 @@ from hub.errors import StoreError
 from hub.lake.tables import LAYOUTS, TableLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _WRITING = WriterProperties(compression="ZSTD", compression_level=1)
 _ATTEMPTS = 5
@@ -47,17 +47,17 @@ class Lake:
     def append(
         self,
         layout: TableLayout,
-        rows: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch],
+        rows: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]],
         *,
         application: str,
         version: int,
     ) -> bool:
         """Append `rows` in one commit, unless `application` has committed `version` or a later one.
 
-        Returns whether this call wrote them. Versions of one application must rise.
+        Returns whether this call wrote them. Versions of one application must rise. Rows that can be had again (a
+        table, or a function that gives them) are written again when another process's commit came in between.
         Raises StoreError when the disk is full or the table cannot be written; nothing is half-written.
         """
-        source = rows if isinstance(rows, pa.Table) else _reader(layout, rows)
         for attempt in range(_ATTEMPTS):
             table = self._table(layout)
             committed = table.transaction_version(application)
@@ -66,29 +66,41 @@ class Lake:
             try:
                 write_deltalake(
                     table,
-                    source,
+                    _reader(layout, rows),
                     mode="append",
                     writer_properties=_WRITING,
                     commit_properties=CommitProperties(app_transactions=[Transaction(application, version)]),
                 )
                 return True
             except CommitFailedError as error:
-                # somebody committed the same application's version in this instant: look again
-                if attempt + 1 == _ATTEMPTS or not isinstance(source, pa.Table):
+                # the same application's version, or a compaction, was committed in this instant: look again
+                again = isinstance(rows, pa.Table | pa.RecordBatch) or callable(rows)
+                if attempt + 1 == _ATTEMPTS or not again:
                     raise self._unwritable(layout, error) from error
             except (DeltaError, OSError) as error:
                 raise self._unwritable(layout, error) from error
         return False
 
-    def replace(self, layout: TableLayout, rows: pa.Table | Iterable[pa.RecordBatch], *, predicate: str) -> None:
+    def replace(
+        self,
+        layout: TableLayout,
+        rows: pa.Table | Iterable[pa.RecordBatch],
+        *,
+        predicate: str,
+        seen: Snapshot | None = None,
+    ) -> None:
         """Put `rows` in the place of all rows that fulfil `predicate`, in one commit: for compaction.
 
+        With `seen`, the snapshot that `rows` were made of, rows that came in since are not lost: then it fails.
         Raises StoreError; then nothing was changed.
         """
-        source = rows if isinstance(rows, pa.Table) else _reader(layout, rows)
         try:
             write_deltalake(
-                self._table(layout), source, mode="overwrite", predicate=predicate, writer_properties=_WRITING
+                seen.table if seen else self._table(layout),
+                _reader(layout, rows),
+                mode="overwrite",
+                predicate=predicate,
+                writer_properties=_WRITING,
             )
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error
@@ -134,11 +146,11 @@ class Snapshot:
     """One table at one instant: what several reads of one query must share."""
 
     def __init__(self, table: DeltaTable) -> None:
-        self._table = table
+        self.table = table
 
     def files(self, filters: Sequence[Filter] = ()) -> list[str]:
         """The files of the partitions that pass `filters`."""
-        return self._table.file_uris(file_pruning_predicate=list(filters) or None)
+        return self.table.file_uris(file_pruning_predicate=list(filters) or None)
 
     def has_values(self, column: str, filters: Sequence[Filter] = ()) -> bool:
         """Whether a column has a value in any of the partitions that pass `filters` (`=` and `in`).
@@ -147,7 +159,7 @@ class Snapshot:
         """
         import pyarrow.compute as pc
 
-        files = pa.table(self._table.get_add_actions(flatten=True))
+        files = pa.table(self.table.get_add_actions(flatten=True))
         for name, _, wanted in filters:
             values = pa.array([wanted] if isinstance(wanted, str) else wanted, pa.string())
             files = files.filter(pc.is_in(files[f"partition.{name}"].cast(pa.string()), values))
@@ -157,7 +169,15 @@ class Snapshot:
         return any(rows is None or nulls is None or nulls < rows for rows, nulls in told)
 
 
-def _reader(layout: TableLayout, rows: pa.RecordBatch | Iterable[pa.RecordBatch]) -> pa.Table | pa.RecordBatchReader:
+def _reader(
+    layout: TableLayout,
+    rows: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]],
+) -> pa.Table | pa.RecordBatchReader:
+    if isinstance(rows, pa.Table):
+        return rows
+    if callable(rows):
+        rows = rows()
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows], layout.schema)
-    return pa.RecordBatchReader.from_batches(layout.schema, rows)
+    # pyarrow takes batches of other types as they are, and reads their bytes as numbers of the schema's types
+    return pa.RecordBatchReader.from_batches(layout.schema, (batch.cast(layout.schema) for batch in rows))

@@ -36,7 +36,7 @@ class Reader:
 
     def table(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> ibis.Table:
         """The rows of a lake table's snapshot, of the partitions that pass `filters`."""
-        files = self._snapshot(layout).files(filters)
+        files = self.snapshot(layout).files(filters)
         if not files:
             return self.rows(layout.schema.empty_table())
         # partition columns are only in the paths, as text
@@ -46,7 +46,7 @@ class Reader:
 
     def has(self, layout: TableLayout, column: str, filters: Sequence[Filter] = ()) -> bool:
         """Whether a column has any value in the partitions that pass `filters` (`=` and `in`). Opens no file."""
-        return self._snapshot(layout).has_values(column, filters)
+        return self.snapshot(layout).has_values(column, filters)
 
     def keep(self, expression: ibis.Table) -> ibis.Table:
         """The result of an expression, worked out now and kept for as long as this reader: in memory, then on disk."""
@@ -86,7 +86,8 @@ class Reader:
         except duckdb.Error as error:
             raise _failed(error) from error
 
-    def _snapshot(self, layout: TableLayout) -> Snapshot:
+    def snapshot(self, layout: TableLayout) -> Snapshot:
+        """What this reader sees of a table: the snapshot that its first read saw."""
         if layout.name not in self._snapshots:
             self._snapshots[layout.name] = self._lake.snapshot(layout)
         return self._snapshots[layout.name]

@@ -42,7 +42,8 @@ def _overlaid(base: ibis.Table, changes: ibis.Table) -> ibis.Table:
 def compact(workspace: Workspace, audience_id: int) -> bool:
     """Write the audience's rows anew when its changes have grown large. Returns whether it did.
 
-    Only whoever has the audience's lease may call this. Killed in the middle, it has changed nothing.
+    Only whoever has the audience's lease may call this. Killed in the middle, it has changed nothing. Raises
+    StoreError when it could not, or when the audience's rows changed meanwhile; then too.
     """
     with workspace.reading() as reader:
         rows = reader.table(HELD, [("audience_id", "=", str(audience_id))])
@@ -54,5 +55,7 @@ def compact(workspace: Workspace, audience_id: int) -> bool:
             return False
         newest = reader.value(rows.run_id.max())
         current = held_by(reader, audience_id).mutate(run_id=newest)[HELD.schema.names]
-        workspace.lake.replace(HELD, reader.batches(current), predicate=f"audience_id = {audience_id}")
+        workspace.lake.replace(
+            HELD, reader.batches(current), predicate=f"audience_id = {audience_id}", seen=reader.snapshot(HELD)
+        )
     return True

@@ -56,9 +56,14 @@ def settle(
     at = now()
     application = f"audience:{of.audience_id}"
     pieces = _Pieces(plan, batches, refused)
-    held = (_held_rows(of, piece, at) for piece in pieces.read())
+
+    def held() -> Iterator[pa.RecordBatch]:
+        return (_held_rows(of, piece, at) for piece in pieces.read())
+
+    def deliveries() -> Iterator[pa.RecordBatch]:
+        return (_delivery_rows(of, piece, refused, at) for piece in pieces.read())
+
     workspace.lake.append(HELD, held, application=application, version=of.run_id)
-    deliveries = (_delivery_rows(of, piece, refused, at) for piece in pieces.read())
     workspace.lake.append(DELIVERIES, deliveries, application=application, version=of.run_id)
 
 
