@@ -13,11 +13,12 @@ import socket
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, select
 
 from hub.clock import now
 from hub.errors import Busy, StoreError
@@ -27,8 +28,28 @@ LASTS = timedelta(seconds=60)
 HEARTBEAT = timedelta(seconds=15)
 
 
+@dataclass(frozen=True)
+class Lease:
+    """A lease that was taken. A process that slept may wake up when somebody else has taken it over."""
+
+    table: Table
+    key: Any
+    owner: str
+    what: str
+
+    def check(self, transaction: Connection) -> None:
+        """Make sure, within the transaction that writes, that the lease is still held. Raises Busy when it is not."""
+        column = next(iter(self.table.primary_key.columns))
+        query = select(self.table.c.lease_owner).where(column == self.key)
+        if transaction.execute(query).scalar() != self.owner:
+            raise Busy(
+                f"{self.what} was taken over by another process, because this one gave no sign of life.",
+                hint="Nothing is lost: the other goes on with it.",
+            )
+
+
 @asynccontextmanager
-async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIterator[None]:
+async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIterator[Lease]:
     """Hold the lease of the row of `table` whose primary key is `key`, for as long as the block runs.
 
     The table has columns `lease_owner` and `lease_until`. Raises Busy, naming `what` and who has it.
@@ -42,7 +63,7 @@ async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIte
         raise
     beating = asyncio.create_task(_beat(store, table, key, owner))
     try:
-        yield
+        yield Lease(table, key, owner, what)
     finally:
         beating.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from hub.clock import now
 from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability, Audience, Connector
-from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong
+from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
 from hub.store.tables import audiences, cohorts, connections, syncs
 from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
@@ -45,11 +47,11 @@ class Parties:
 class Engine:
     """Carries runs out. Whoever calls it holds the lease of the run's audience."""
 
-    def __init__(self, workspace: Workspace, cohorts: Cohorts, connections: Connections) -> None:
+    def __init__(self, workspace: Workspace, cohorts: Cohorts, connections: Connections, ledger: Ledger) -> None:
         self._workspace = workspace
         self._cohorts = cohorts
         self._connections = connections
-        self._ledger = Ledger(workspace.store)
+        self._ledger = ledger
 
     async def carry_out(self, run_id: int, report: Report, stop: threading.Event) -> Run:
         """Take a run from the state that it is in to its end.
@@ -58,6 +60,8 @@ class Engine:
         Raises Interrupted when `stop` was set, and StoreError when a disk is full: then the run can be resumed.
         """
         parties = await asyncio.to_thread(self._parties, run_id)
+        if self._plan_is_lost(run_id):
+            return await asyncio.to_thread(self._give_up, run_id)
         try:
             await self._prepare(parties, report, stop)
         except (Interrupted, *NOT_ITS_END):
@@ -79,6 +83,7 @@ class Engine:
             await self._timed(run_id, "evaluate", lambda: self._evaluate(parties))
         _heed(stop, parties)
         if self._state(run_id) is RunState.PLANNING:
+            _need(members_file(self._workspace, run_id))
             report(Progress(run_id, RunState.PLANNING))
             await self._timed(run_id, "plan", lambda: self._plan(parties))
         _heed(stop, parties)
@@ -114,12 +119,26 @@ class Engine:
         self._ledger.plan(parties.run.id, plan.batches(kind.limits.batch_size), **_figures(plan))
         members_file(self._workspace, parties.run.id).unlink(missing_ok=True)
 
+    def _plan_is_lost(self, run_id: int) -> bool:
+        has_plan = self._state(run_id) in (RunState.DELIVERING, RunState.SETTLING)
+        return has_plan and bool(self._ledger.batches(run_id)) and not plan_file(self._workspace, run_id).exists()
+
+    def _give_up(self, run_id: int) -> Run:
+        """End a run whose plan is gone: nobody can tell any more whom its batches were about."""
+        if self._state(run_id) is RunState.DELIVERING:
+            self._ledger.stop_delivering(run_id)
+        lost = _lost(plan_file(self._workspace, run_id))
+        self._ledger.move(run_id, RunState.FAILED, message=lost.message, hint=lost.hint)
+        return self._ledger.run(run_id)
+
     async def _deliver(self, parties: Parties, report: Report, stop: threading.Event) -> None:
         run_id = parties.run.id
         started = monotonic()
         waiting = await asyncio.to_thread(self._ledger.batches, run_id, BatchState.PLANNED)
         ended_by: HubError | None = None
-        if waiting or parties.audience.ref is None:
+        if parties.audience.gone_at:
+            ended_by = AudienceGone(f"The audience {parties.audience.name!r} is gone at the partner.")
+        elif waiting or parties.audience.ref is None:
             try:
                 async with self._connections.opened(parties.connection) as connector:
                     ended_by = await self._send(parties, connector, report, stop)
@@ -175,11 +194,12 @@ class Engine:
             values = {"message": ended_by.message, "hint": ended_by.hint}
         if isinstance(ended_by, CredentialRefused | SettingsWrong):
             self._connections.note(parties.sync.connection_id, ended_by)
-        if isinstance(ended_by, AudienceGone):
+        if isinstance(ended_by, AudienceGone) and not parties.audience.gone_at:
             with self._workspace.store.writing() as connection:
                 connection.execute(
                     audiences.update().where(audiences.c.id == parties.audience.id).values(gone_at=now())
                 )
+        if isinstance(ended_by, AudienceGone):
             values["hint"] = "The next run makes the audience anew and sends everybody."
         self._ledger.stop_delivering(parties.run.id, **values)
 
@@ -198,7 +218,8 @@ class Engine:
             batches=self._ledger.batches(run_id),
             refused=self._ledger.refused_in(run_id),
         )
-        compact(self._workspace, parties.audience.id)
+        with contextlib.suppress(StoreError):  # what was not written anew now will be after the next run
+            compact(self._workspace, parties.audience.id)
         run = self._ledger.run(run_id)
         failed = bool(run.owed or run.message)
         self._ledger.move(run_id, RunState.FAILED if failed else RunState.DONE, message=_closing_words(run))
@@ -237,6 +258,15 @@ def _heed(stop: threading.Event, parties: Parties) -> None:
             signal_number=2,
             hint=f"`hub sync run {parties.sync.name}` goes on with it.",
         )
+
+
+def _need(file: Path) -> None:
+    if not file.exists():
+        raise _lost(file)
+
+
+def _lost(file: Path) -> HubError:
+    return HubError(f"The run's file {file} is gone.", hint="The next run begins anew and sends what is missing.")
 
 
 def _figures(plan: Plan) -> dict[str, Any]:

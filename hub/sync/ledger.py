@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import Row, Select, func, select
 
 from hub.clock import now
 from hub.connectors.contract import Outcome, Refusal
+from hub.store.lease import Lease
 from hub.store.store import Store
 from hub.store.tables import audiences, batches, exceptions, runs, syncs
 from hub.sync.models import Rejected, Run
@@ -55,14 +57,18 @@ class Refused:
 
 
 class Ledger:
-    """Everything that the control plane knows of runs. Each method is one short transaction."""
+    """Everything that the control plane knows of runs. Each method is one short transaction.
 
-    def __init__(self, store: Store) -> None:
+    With the `lease` of an audience, every method that writes raises Busy once somebody else has taken it over.
+    """
+
+    def __init__(self, store: Store, lease: Lease | None = None) -> None:
         self._store = store
+        self._lease = lease
 
     def open_run(self, *, sync: Row[Any], audience_id: int, trigger: str, cohort_version: int) -> int:
         """Write down a new run of `sync`, ready to be evaluated; returns its id."""
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             inserted = runs.insert().values(
                 sync_id=sync.id,
                 audience_id=audience_id,
@@ -89,12 +95,12 @@ class Ledger:
 
     def note(self, run_id: int, **values: Any) -> None:
         """Write figures of a run."""
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             connection.execute(runs.update().where(runs.c.id == run_id).values(**values))
 
     def move(self, run_id: int, to: RunState, **values: Any) -> None:
         """Move a run to its next state, with what is known by then. Raises ValueError for a move that is not one."""
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             state = connection.execute(select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
             values["state"] = moved(RunState(state), to)
             if to in FINAL:
@@ -114,7 +120,7 @@ class Ledger:
             }
             for number, (action, first, size) in enumerate(planned, start=1)
         ]
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             connection.execute(batches.delete().where(batches.c.run_id == run_id))
             if rows:
                 connection.execute(batches.insert(), rows)
@@ -130,7 +136,7 @@ class Ledger:
 
     def resume(self, run_id: int) -> int:
         """Note that a run is gone on with. Returns how many of its batches were under way, without an answer."""
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             connection.execute(runs.update().where(runs.c.id == run_id).values(resumed=runs.c.resumed + 1))
             return connection.execute(
                 batches.update()
@@ -149,7 +155,7 @@ class Ledger:
     def stop_delivering(self, run_id: int, **values: Any) -> None:
         """Let no further batch of a run leave: those that have no answer are owed, and the run can be settled."""
         of_run = batches.update().where(batches.c.run_id == run_id)
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             connection.execute(
                 of_run.where(batches.c.state == BatchState.SENT).values(
                     state=BatchState.OWED, lost_answers=batches.c.lost_answers + 1, answered_at=now()
@@ -171,7 +177,7 @@ class Ledger:
     ) -> None:
         """Write down a partner's answer: the batch, and each member that was refused, in one transaction."""
         refused = {refusal.key: refusal for refusal in outcome.refused}
-        with self._store.writing() as connection:
+        with self._writing() as connection:
             self._except(connection, batch, members, refused, audience_id=audience_id, version=version)
             connection.execute(
                 batches.update()
@@ -299,8 +305,15 @@ class Ledger:
             sums = _batch_sums(connection, [row.id for row in rows])
         return [_run(row, sums.get(row.id, {})) for row in rows]
 
-    def _note_batch(self, batch: Batch, **values: Any) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
         with self._store.writing() as connection:
+            if self._lease:
+                self._lease.check(connection)
+            yield connection
+
+    def _note_batch(self, batch: Batch, **values: Any) -> None:
+        with self._writing() as connection:
             connection.execute(
                 batches.update()
                 .where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)

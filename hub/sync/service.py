@@ -15,12 +15,12 @@ from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
 from hub.errors import AlreadyExists, CredentialRefused, NotFound, UsageError
 from hub.store.lease import leased
-from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.store.tables import audiences, cohorts, connections, runs, syncs
 from hub.sync.engine import Engine
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
 from hub.sync.schedule import next_tick
-from hub.sync.states import RunState
+from hub.sync.states import FINAL, RunState
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
@@ -113,22 +113,24 @@ class Syncs:
         Raises NotFound, Busy (somebody runs the audience), CredentialRefused (the connection is stopped),
         Interrupted, StoreError.
         """
-        row = await asyncio.to_thread(self._row, name)
-        self._refuse_stopped(row)
-        engine = Engine(self._workspace, self._cohorts, self._connections)
         report = report or (lambda progress: None)
         stop = stop or threading.Event()
-        audience_id = await asyncio.to_thread(self._audience, row)
-        what = f"The audience {row.audience_name!r}"
-        async with leased(self._store, audiences, audience_id, what=what):
-            run = await self._unfinished(audience_id, engine, report, stop)
-            if run is None or run.sync != name:
-                self._tick(row)
-                version = self._cohorts.get(row.cohort_name).version
-                run_id = self._ledger.open_run(
-                    sync=row, audience_id=audience_id, trigger=trigger, cohort_version=version
-                )
-                run = await engine.carry_out(run_id, report, stop)
+        run: Run | None = None
+        while run is None or run.sync != name:
+            row = await asyncio.to_thread(self._row, name)
+            self._refuse_stopped(row)
+            self._refuse_superseded(row)
+            audience_id, gone = await asyncio.to_thread(self._audience, row)
+            what = f"The audience {row.audience_name!r}"
+            async with leased(self._store, audiences, audience_id, what=what) as lease:
+                ledger = Ledger(self._store, lease)
+                engine = Engine(self._workspace, self._cohorts, self._connections, ledger)
+                run = await self._unfinished(audience_id, ledger, engine, report, stop)
+                if not gone and (run is None or run.sync != name):
+                    version = self._cohorts.get(row.cohort_name).version
+                    run_id = ledger.open_run(sync=row, audience_id=audience_id, trigger=trigger, cohort_version=version)
+                    self._tick(row)
+                    run = await engine.carry_out(run_id, report, stop)
         await asyncio.to_thread(self._after, row, run)
         return run
 
@@ -187,32 +189,42 @@ class Syncs:
         with self._store.reading() as connection:
             return [*connection.execute(query).scalars()]
 
-    async def _unfinished(self, audience_id: int, engine: Engine, report: Report, stop: threading.Event) -> Run | None:
+    async def _unfinished(
+        self, audience_id: int, ledger: Ledger, engine: Engine, report: Report, stop: threading.Event
+    ) -> Run | None:
         """Go on with the run of the audience that somebody left, whichever sync it is of."""
-        run_id = await asyncio.to_thread(self._ledger.unfinished, audience_id)
+        run_id = await asyncio.to_thread(ledger.unfinished, audience_id)
         if run_id is None:
             return None
-        await asyncio.to_thread(self._ledger.resume, run_id)
+        await asyncio.to_thread(ledger.resume, run_id)
         return await engine.carry_out(run_id, report, stop)
 
-    def _audience(self, row: Row[Any]) -> int:
-        """The audience of a sync: the one of that name on the connection, unless it is gone at the partner."""
-        query = select(audiences.c.id).where(
-            audiences.c.connection_id == row.connection_id,
-            audiences.c.name == row.audience_name,
-            audiences.c.gone_at.is_(None),
+    def _audience(self, row: Row[Any]) -> tuple[int, bool]:
+        """The audience of a sync, and whether it is gone at the partner.
+
+        It is the one of that name on the connection. One that is gone is left for a new one when its run has ended.
+        """
+        unfinished = runs.c.state.not_in([state.value for state in FINAL])
+        query = (
+            select(audiences.c.id, audiences.c.gone_at)
+            .where(
+                audiences.c.connection_id == row.connection_id,
+                audiences.c.name == row.audience_name,
+                audiences.c.gone_at.is_(None) | audiences.c.id.in_(select(runs.c.audience_id).where(unfinished)),
+            )
+            .order_by(audiences.c.id)
         )
         with self._store.writing() as connection:
-            found = connection.execute(query).scalar()
+            found = connection.execute(query).first()
             if found is not None:
-                return int(found)
+                return found.id, found.gone_at is not None
             inserted = audiences.insert().values(
                 connection_id=row.connection_id, name=row.audience_name, created_at=now()
             )
-            return int(connection.execute(inserted.returning(audiences.c.id)).scalar_one())
+            return int(connection.execute(inserted.returning(audiences.c.id)).scalar_one()), False
 
     def _tick(self, row: Row[Any]) -> None:
-        """Move a dynamic sync's clock on, before the run, so that a killed one is not due twice."""
+        """Move a dynamic sync's clock on, once its run is written down: whoever is killed in between is due again."""
         if row.every_seconds is None or row.next_run_at is None or row.next_run_at > now():
             return
         following, missed = next_tick(row.next_run_at, timedelta(seconds=row.every_seconds), now())
@@ -232,6 +244,13 @@ class Syncs:
                 f"The connection {row.connection_name} is stopped: {row.connection_message}",
                 hint=f"Mend it with `hub connection edit {row.connection_name}`; "
                 f"`hub connection check {row.connection_name}` tells whether it works.",
+            )
+
+    def _refuse_superseded(self, row: Row[Any]) -> None:
+        rival = self._owner(row)
+        if row.state != ACTIVE and rival:
+            raise UsageError(
+                f"The sync {rival} writes the audience {row.audience_name!r} now.", hint=f"Stop {rival} first."
             )
 
     def _owner(self, row: Row[Any]) -> str | None:

@@ -12,7 +12,6 @@ from hub.connectors.plugins import load_from
 from tests.customers import LOYAL, NAMES, buy, describe
 from tests.sync.tiny import Tiny
 
-
 _TWO_HOURS = timedelta(hours=2)
 
 
