@@ -42,6 +42,8 @@ async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event
     """
     due = Due()
     for name in hub.syncs.due(now()):
+        if name not in hub.syncs.due(now()):
+            continue  # stopped, or run by somebody else, while the others ran
         say(f"sync {name}")
         try:
             due.runs.append(await hub.syncs.run(name, trigger="schedule", stop=stop))

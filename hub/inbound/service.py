@@ -17,7 +17,7 @@ from hub.connectors.contract import Ability, Connector, MessageEvent
 from hub.errors import HubError, Interrupted, PartnerError, PluginError, UsageError
 from hub.inbound.store import store_events
 from hub.lake.tables import EVENTS
-from hub.store.lease import leased
+from hub.store.lease import Lease, leased
 from hub.store.tables import connections, pulls
 
 if TYPE_CHECKING:
@@ -85,19 +85,20 @@ class Inbound:
         if not self._can_pull(name):
             raise UsageError(f"The connector of {name} cannot pull message events.")
         row = await asyncio.to_thread(self._row, name)
-        async with leased(self._store, pulls, row.connection_id, what=f"The message events of {name}"):
+        async with leased(self._store, pulls, row.connection_id, what=f"The message events of {name}") as lease:
             try:
                 async with self._connections.opened(name) as connector:
-                    pulled = await self._read_all(name, row.connection_id, connector, stop or threading.Event())
+                    pulled = await self._read_all(name, lease, connector, stop or threading.Event())
             except PartnerError as error:
                 self._connections.note(row.connection_id, error)
-                self._note(row.connection_id, message=error.message, next_at=now() + self._interval(name))
+                self._note(lease, message=error.message, next_at=now() + self._interval(name))
                 raise
-            self._note(row.connection_id, message="", pulled_at=now(), next_at=now() + self._interval(name))
+            self._note(lease, message="", pulled_at=now(), next_at=now() + self._interval(name))
         return pulled
 
-    async def _read_all(self, name: str, connection_id: int, connector: Connector, stop: threading.Event) -> Pulled:
+    async def _read_all(self, name: str, lease: Lease, connector: Connector, stop: threading.Event) -> Pulled:
         read = new = 0
+        connection_id = lease.key
         row = await asyncio.to_thread(self._row, name)
         application = f"pull:{connection_id}"
         stored = await asyncio.to_thread(self._workspace.lake.committed, EVENTS, application)
@@ -107,7 +108,7 @@ class Inbound:
                 version += 1
                 fresh = await asyncio.to_thread(self._keep, name, connector, events, application, version)
                 read, new = read + len(events), new + fresh
-                self._note(connection_id, cursor=cursor, version=version, received=row.received + new)
+                self._note(lease, cursor=cursor, version=version, received=row.received + new)
                 if stop.is_set():
                     raise Interrupted(
                         f"The pull from {name} was stopped; {new} new message events are kept.",
@@ -154,6 +155,7 @@ class Inbound:
                 connection.execute(pulls.insert().values(connection_id=connection_id, cursor={}))
             return connection.execute(query).one()
 
-    def _note(self, connection_id: int, **values: Any) -> None:
+    def _note(self, lease: Lease, **values: Any) -> None:
         with self._store.writing() as connection:
-            connection.execute(pulls.update().where(pulls.c.connection_id == connection_id).values(**values))
+            lease.check(connection)
+            connection.execute(pulls.update().where(pulls.c.connection_id == lease.key).values(**values))

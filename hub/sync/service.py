@@ -176,13 +176,21 @@ class Syncs:
         return self.get(name)
 
     def due(self, at: datetime) -> Sequence[str]:
-        """The names of the active syncs that are due at `at`, the longest waiting first."""
+        """The names of the active syncs that are due at `at`, or whose run somebody left; the longest waiting first."""
+        left = (
+            select(runs.c.sync_id)
+            .join(audiences, audiences.c.id == runs.c.audience_id)
+            .where(
+                runs.c.state.not_in([state.value for state in FINAL]),
+                audiences.c.lease_until.is_(None) | (audiences.c.lease_until <= at),
+            )
+        )
         query = (
             select(syncs.c.name)
             .where(
                 syncs.c.project_id == self._workspace.project.id,
                 syncs.c.state == ACTIVE,
-                syncs.c.next_run_at <= at,
+                (syncs.c.next_run_at <= at) | syncs.c.id.in_(left),
             )
             .order_by(syncs.c.next_run_at)
         )

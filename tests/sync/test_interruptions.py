@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from deltalake import DeltaTable
@@ -14,6 +16,7 @@ from hub.connectors.contract import Member
 from hub.errors import Busy, StoreError, UsageError
 from hub.lake.lake import Lake
 from hub.lake.tables import HELD, TableLayout
+from hub.schedule import run_due
 from hub.store.tables import audiences
 from hub.sync import held as held_module
 from hub.sync.engine import Engine
@@ -76,7 +79,7 @@ async def test_killed_before_or_after_any_statement_the_next_run_makes_the_partn
         assert all(each.finished for each in tiny.syncs.runs(name)), name
 
 
-async def test_killed_after_the_audience_was_found_gone_the_run_ends_and_a_new_one_is_filled(
+async def test_killed_after_the_audience_was_found_gone_the_run_ends_and_a_new_one_is_made(
     tiny, tmp_path, monkeypatch
 ):
     await tiny.syncs.run("s")
@@ -254,3 +257,31 @@ def _table(rows: list[dict]):
     import pyarrow as pa
 
     return pa.Table.from_pylist(rows, schema=HELD.schema)
+
+
+async def test_a_run_that_was_killed_is_due_when_its_lease_is_over_and_not_only_at_the_next_tick(tiny, monkeypatch):
+    revive = killed_in(monkeypatch, Ledger, "acknowledged")
+    with pytest.raises(BaseExceptionGroup):
+        await tiny.syncs.run("s")
+    revive()
+
+    assert tiny.syncs.get("s").next_run_at > now()
+    assert tiny.syncs.due(now()) == ["s"]
+    with tiny.workspace.store.writing() as connection:
+        connection.execute(audiences.update().values(lease_owner="a:1:1:a", lease_until=now() + timedelta(minutes=1)))
+    assert tiny.syncs.due(now()) == []
+    assert tiny.syncs.due(now() + timedelta(minutes=2)) == ["s"]
+
+
+async def test_a_sync_that_was_stopped_while_the_others_ran_is_not_run_any_more(tiny):
+    tiny.syncs.start("loyal", "t", every=None, audience="B", name="b")
+
+    async def stops(verb: str, members: list[Member]) -> Outcome:
+        tiny.syncs.stop("b")
+        return Outcome()
+
+    Tiny.answer = stops
+    due = await run_due(tiny, say=lambda text: None, stop=threading.Event())
+
+    assert [run.sync for run in due.runs] == ["s"]
+    assert "B" not in Tiny.held
