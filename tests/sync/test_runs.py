@@ -319,3 +319,22 @@ async def test_every_attempt_is_in_the_deliveries_of_the_lake(connected, partner
     assert len(rows) == 41
     assert [row["person"] for row in rows if row["outcome"] == "rejected"] == ["newcomer"]
     assert all(row["reason"] for row in rows if row["outcome"] == "rejected")
+
+
+@pytest.mark.parametrize("status", [400, 401, 500])
+async def test_who_was_tagged_before_his_values_failed_is_untagged_when_he_leaves(
+    connected, partner, tmp_path, no_waiting, status
+):
+    async with connected.connections.opened("news") as mailchimp:
+        await mailchimp.http.post("/lists/a6b5da1054/merge-fields", {"tag": "PLAN", "name": "Plan", "type": "text"})
+    connected.syncs.start("loyal", "news", every=TWO_HOURS, mapping={"PLAN": "plan"})
+    partner.admin.fault(kind="status", status=status, method="POST", regex="/lists/a6b5da1054$", count=None)
+    await connected.syncs.run("loyal-news")
+    assert email(NAMES[0]) in tagged(partner)
+    partner.admin.clear_faults()
+    await connected.connections.check("news")
+    buy(connected, tmp_path, NAMES[:1], event="Returned", times=1)
+
+    await connected.syncs.run("loyal-news")
+
+    assert tagged(partner) == in_cohort(connected)

@@ -31,6 +31,7 @@ from hub import (
     Option,
     Outcome,
     PartnerClient,
+    PartnerError,
     PartnerUnavailable,
     Refusal,
     SettingsWrong,
@@ -185,7 +186,11 @@ class Mailchimp(Connector):
         if not with_values:
             return Outcome(unknown, request)
         # whose value is refused keeps the tag: a mistake in a mapping must not empty the audience
-        refused, request = await self._write(str(audience.ref["list"]), with_values, status=None)
+        try:
+            refused, request = await self._write(str(audience.ref["list"]), with_values, status=None)
+        except PartnerError as error:
+            error.answer_lost = True  # the tag is set
+            raise
         return Outcome(unknown + [replace(refusal, in_audience=True) for refusal in refused], request)
 
     async def _change_tag(
