@@ -296,3 +296,110 @@ class Ledger:
         with self._store.reading() as connection:
             rows = connection.execute(select(runs.c.id, runs.c.sync_id).where(runs.c.id.in_(last)))
             of_sync = {row.id: row.sync_id for row in rows}
+        return {of_sync[run.id]: run for run in self._runs(_runs_query().where(runs.c.id.in_(last)))}
+
+    def _runs(self, query: Select[Any]) -> list[Run]:
+        with self._store.reading() as connection:
+            rows = connection.execute(query).all()
+            sums = _batch_sums(connection, [row.id for row in rows])
+        return [_run(row, sums.get(row.id, {})) for row in rows]
+
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        with self._store.writing() as connection:
+            if self._lease:
+                self._lease.check(connection)
+            yield connection
+
+    def _note_batch(self, batch: Batch, **values: Any) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                batches.update()
+                .where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)
+                .values(**values)
+            )
+
+
+def _batch(row: Row[Any]) -> Batch:
+    return Batch(
+        run_id=row.run_id,
+        number=row.number,
+        action=Action(row.action),
+        first_row=row.first_row,
+        size=row.size,
+        state=BatchState(row.state),
+        attempts=row.attempts,
+        lost_answers=row.lost_answers,
+    )
+
+
+def _runs_query() -> Select[Any]:
+    return (
+        select(runs, syncs.c.name.label("sync_name"), audiences.c.name.label("audience_name"))
+        .join(syncs, syncs.c.id == runs.c.sync_id)
+        .join(audiences, audiences.c.id == runs.c.audience_id)
+    )
+
+
+def _batch_sums(connection: Transaction, run_ids: list[int]) -> dict[int, dict[str, int]]:
+    """Per run: batches, those done, lost answers, and acknowledged, rejected and owed members."""
+    answered = batches.c.state == BatchState.ACKNOWLEDGED
+    query = (
+        select(
+            batches.c.run_id,
+            batches.c.action,
+            func.count().label("batches"),
+            func.count().filter(batches.c.state.in_([BatchState.ACKNOWLEDGED, BatchState.OWED])).label("done"),
+            func.sum(batches.c.lost_answers).label("lost"),
+            func.sum(batches.c.size - batches.c.rejected).filter(answered).label("taken"),
+            func.sum(batches.c.rejected).label("rejected"),
+            func.sum(batches.c.size).filter(batches.c.state == BatchState.OWED).label("owed"),
+        )
+        .where(batches.c.run_id.in_(run_ids))
+        .group_by(batches.c.run_id, batches.c.action)
+    )
+    sums: dict[int, dict[str, int]] = {}
+    for row in connection.execute(query):
+        of_run = sums.setdefault(row.run_id, dict.fromkeys(("batches", "done", "lost", "rejected", "owed"), 0))
+        for name in ("batches", "done", "lost", "rejected", "owed"):
+            of_run[name] += getattr(row, name) or 0
+        of_run[row.action] = row.taken or 0
+    return sums
+
+
+def _run(row: Row[Any], sums: dict[str, int]) -> Run:
+    return Run(
+        id=row.id,
+        sync=row.sync_name,
+        audience=row.audience_name,
+        state=RunState(row.state),
+        trigger=row.trigger,
+        as_of=row.as_of,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        resumed=row.resumed,
+        qualified=row.qualified,
+        skipped=row.skipped,
+        to_add=row.to_add,
+        to_update=row.to_update,
+        to_remove=row.to_remove,
+        unchanged=row.unchanged,
+        parked=row.parked,
+        added=sums.get(Action.ADD, 0),
+        updated=sums.get(Action.UPDATE, 0),
+        removed=sums.get(Action.REMOVE, 0),
+        rejected=sums.get("rejected", 0),
+        owed=sums.get("owed", 0),
+        batches=sums.get("batches", 0),
+        batches_done=sums.get("done", 0),
+        lost_answers=sums.get("lost", 0),
+        timings=row.timings,
+        message=row.message,
+        hint=row.hint,
+        plan_digest=row.plan_digest,
+    )
+
+
+def seconds_since(instant: datetime) -> float:
+    """Seconds from `instant` until now, rounded to milliseconds."""
+    return round((now() - instant).total_seconds(), 3)
