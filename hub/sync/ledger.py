@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Transaction
@@ -398,8 +398,3 @@ def _run(row: Row[Any], sums: dict[str, int]) -> Run:
         hint=row.hint,
         plan_digest=row.plan_digest,
     )
-
-
-def seconds_since(instant: datetime) -> float:
-    """Seconds from `instant` until now, rounded to milliseconds."""
-    return round((now() - instant).total_seconds(), 3)
