@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hub.errors import HubError
+from hub.errors import HubError, UsageError
 from hub.testing.sandbox import (
     ConcurrencyLimit,
     Fault,
@@ -378,6 +378,20 @@ def test_while_it_listens_a_private_file_tells_where(tmp_path: Path) -> None:
         assert stat.S_IMODE(note.stat().st_mode) == 0o600
 
     assert not note.exists()
+
+
+def test_a_second_sandbox_of_one_home_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
+    with running(Notebook(tmp_path)) as first:
+        with pytest.raises(HubError, match=f"already, at {first.url}"):
+            serve(Notebook(tmp_path), port=0)
+
+        assert json.loads((tmp_path / "running.json").read_text())["url"] == first.url
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_cannot_be_is_refused(tmp_path: Path, port: int) -> None:
+    with pytest.raises(UsageError, match=f"There is no port {port}"):
+        serve(Notebook(tmp_path), port=port)
 
 
 def test_a_taken_port_is_an_error_for_people(notebook: Running, tmp_path: Path) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from hub.errors import HubError
+from hub.errors import HubError, UsageError
 from hub.testing.sandbox.admin import admin_app
 from hub.testing.sandbox.base import Sandbox
 from hub.testing.sandbox.client import Admin
@@ -25,6 +26,7 @@ from hub.testing.sandbox.lines import Lines
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30.0
 GRACE_SECONDS = 2
+LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,12 @@ def serve(
 
     `port` None is the sandbox's default, 0 a free one. While it listens, `<home>/running.json` (mode 0600)
     holds its url, process id and settings. `on_ready` is called once it listens. Raises HubError if the port
-    is taken.
+    is taken, or another sandbox has this home, UsageError if there is no such port.
     """
-    listener = _listen(host, sandbox.default_port if port is None else port)
     try:
-        _Server(sandbox, listener, on_ready or _nothing).run(sockets=[listener])
+        with _alone(sandbox), closing(_listen(host, sandbox.default_port if port is None else port)) as listener:
+            _Server(sandbox, listener, on_ready or _nothing).run(sockets=[listener])
     finally:
-        listener.close()
         sandbox.close()
 
 
@@ -63,9 +64,17 @@ def running(sandbox: Sandbox) -> Iterator[Running]:
 
     To try a restart, make a new sandbox with the same home and run that.
     """
+    try:
+        with _alone(sandbox), closing(_listen(LOOPBACK, 0)) as listener, _in_a_thread(sandbox, listener) as where:
+            yield where
+    finally:
+        sandbox.close()
+
+
+@contextmanager
+def _in_a_thread(sandbox: Sandbox, listener: socket.socket) -> Iterator[Running]:
     started = threading.Event()
     told: list[Running] = []
-    listener = _listen(LOOPBACK, 0)
 
     def ready(where: Running) -> None:
         told.append(where)
@@ -81,8 +90,6 @@ def running(sandbox: Sandbox) -> Iterator[Running]:
     finally:
         server.should_exit = True
         thread.join()
-        listener.close()
-        sandbox.close()
 
 
 class _Server(uvicorn.Server):
@@ -139,7 +146,33 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
+@contextmanager
+def _alone(sandbox: Sandbox) -> Iterator[None]:
+    """Keep other servers out of a sandbox's home: they would share its state, and its running.json.
+
+    The lock ends with the process, however that ends.
+    """
+    with (sandbox.home / "running.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise HubError(
+                f"A {sandbox.label} sandbox runs from {sandbox.home} already{_where(sandbox.home)}.",
+                hint="Use that one, or end it first.",
+            ) from exc
+        yield
+
+
+def _where(home: Path) -> str:
+    try:
+        return f", at {json.loads((home / 'running.json').read_text())['url']}"
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        raise UsageError(f"There is no port {port}.", hint=f"Ports go from 1 to {LAST_PORT}; 0 is a free one.")
     # asyncio turns Nagle's delay off only where it sees the protocol named: 40 ms an answer otherwise
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
