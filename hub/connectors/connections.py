@@ -92,14 +92,22 @@ class Connections:
         return self._insert(kind, name, settings, account)
 
     async def edit(self, name: str, values: Mapping[str, Any]) -> Connection:
-        """Change some settings of a connection, after checking that the account can be used with them."""
+        """Change some settings of a connection, after checking that the account can be used with them.
+
+        In another account, or another of the account's lists, the connection's audiences are made anew by their next
+        runs; what the old ones hold stays there.
+        """
         row = self._row(name)
         kind = self._plugins.connector(row.connector)
         settings = validated(kind, {**self._values(row), **values})
         account = await self._account(kind, settings)
         shown, secrets = split_secrets(settings)
         sealed = open_vault(self._workspace.settings).seal(secrets)
+        chosen = [field.name for field in fields_of(kind) if field.kind == "options"]
+        moved = account.id != row.account_id or any(shown.get(each) != row.settings.get(each) for each in chosen)
         self._update(row.id, settings=shown, secrets=sealed, updated_at=now(), **_connected(account))
+        if moved:
+            self._leave_audiences(row.id)
         return self.get(name)
 
     async def check(self, name: str) -> Connection:
@@ -218,6 +226,11 @@ class Connections:
         except IntegrityError as error:
             raise AlreadyExists(f"There is a connection {name!r} already.") from error
         return self.get(name)
+
+    def _leave_audiences(self, connection_id: int) -> None:
+        live = audiences.c.connection_id == connection_id, audiences.c.gone_at.is_(None)
+        with self._store.writing() as connection:
+            connection.execute(audiences.update().where(*live).values(gone_at=now()))
 
     def _refuse_taken(self, name: str) -> None:
         if not name.strip():

@@ -79,9 +79,7 @@ async def test_killed_before_or_after_any_statement_the_next_run_makes_the_partn
         assert all(each.finished for each in tiny.syncs.runs(name)), name
 
 
-async def test_killed_after_the_audience_was_found_gone_the_run_ends_and_a_new_one_is_made(
-    tiny, tmp_path, monkeypatch
-):
+async def test_killed_after_the_audience_was_found_gone_the_run_ends_and_a_new_one_is_made(tiny, tmp_path, monkeypatch):
     await tiny.syncs.run("s")
     buy(tiny, tmp_path, NAMES[:3], event="Returned", times=1)
     Tiny.answer = raises(AudienceGone("deleted"))

@@ -338,3 +338,29 @@ async def test_who_was_tagged_before_his_values_failed_is_untagged_when_he_leave
     await connected.syncs.run("loyal-news")
 
     assert tagged(partner) == in_cohort(connected)
+
+
+async def test_a_connection_that_moves_to_another_list_sends_everybody_there(connected, partner):
+    second = partner.admin.post("/lists", {"name": "Second"})["id"]
+    partner.admin.post(
+        "/contacts",
+        {"list_id": second, "contacts": [{"email": email(name), "status": "subscribed"} for name in NAMES]},
+    )
+    connected.syncs.start("loyal", "news", every=TWO_HOURS)
+    await connected.syncs.run("loyal-news")
+
+    await connected.connections.edit("news", {"audience": second})
+    run = await connected.syncs.run("loyal-news")
+
+    assert (run.state, run.added) == (RunState.DONE, 40)
+    tags = [tag for tag in partner.admin.get("/tags")["tags"] if tag["list_id"] == second]
+    assert [tag["count"] for tag in tags] == [40]
+
+
+async def test_a_renewed_credential_leaves_the_audience_as_it_is(connected, partner):
+    connected.syncs.start("loyal", "news", every=TWO_HOURS)
+    await connected.syncs.run("loyal-news")
+
+    await connected.connections.edit("news", {"api_key": partner.settings["api_key"]})
+
+    assert (await connected.syncs.run("loyal-news")).unchanged == 40
