@@ -32,6 +32,9 @@ VERSION = 1
 ANY_EVENT = "any event"
 """In the place of an event's name: whatever the person did."""
 
+MOST_PARTS = 500
+"""Clauses, and tests of events' properties, that one definition may have: a thousand are too many for one query."""
+
 COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "at_least": operator.ge,
     "at_most": operator.le,
@@ -186,6 +189,13 @@ class Definition(Model):
             return data
         header = {key: data[key] for key in _HEADER if key in data}
         return {**header, _CLAUSE: {key: value for key, value in data.items() if key not in _HEADER}}
+
+    @model_validator(mode="after")
+    def _not_too_many_parts(self) -> Definition:
+        parts = sum(1 + len([*tests(getattr(each, "where", None))]) for each in clauses(self.clause))
+        if parts > MOST_PARTS:
+            raise wrong(f"has {parts:,} clauses and tests, and can have {MOST_PARTS} at most: join them with `op: in`")
+        return self
 
     @model_serializer(mode="plain")
     def _flat(self) -> dict[str, Any]:

@@ -117,9 +117,11 @@ def whole_number(value: Any, *, least: int) -> int:
 
 
 def sound_text(value: str, *, key: str | int | None = None) -> str:
-    """`value`, unless it holds half of a surrogate pair, which no database takes."""
+    """`value`, unless it holds half of a surrogate pair or a NUL character, which no database takes."""
     if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise wrong("is not valid text (half of a surrogate pair)", key=key)
+    if "\0" in value:
+        raise wrong("must not hold a NUL character", key=key)
     return value
 
 

@@ -116,7 +116,7 @@ _PROBLEMS: Mapping[str, str] = {
     "missing": "is missing",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
-    "string_too_long": "must not be longer than 255 letters",
+    "too_long": "must not be longer than 255 letters",
     "tuple_type": "must be a list",
 }
 

@@ -113,6 +113,23 @@ def test_a_syntax_error_has_its_line_and_column(text, place):
     assert place in _error(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"did: {'k' * 256}", "line 2: did: must not be longer than 255 letters."),
+        ('did: "a\\0b"', "line 2: did: must not hold a NUL character."),
+        ('profile: plan\nop: "="\nvalue: "a\\0b"', "line 4: value: must not hold a NUL character."),
+        ("any: [" + "{did: A}, " * 501 + "]", "has 501 clauses and tests, and can have 500 at most"),
+        (
+            "did: A\nwhere: [" + '{property: a, op: "is set"}, ' * 500 + "]",
+            "has 501 clauses and tests, and can have 500 at most",
+        ),
+    ],
+)
+def test_what_no_query_can_hold_is_refused_before_it_is_kept(text, said):
+    assert said in _error(f"version: 1\n{text}")
+
+
 def test_a_syntax_error_in_json_has_its_line_and_column():
     with pytest.raises(DefinitionError, match=r"w\.json, line 2, column 8"):
         read_definition('{"version": 1,\n"did": ]}', source="w.json")
