@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import select
@@ -23,10 +24,11 @@ def initialise(settings: Settings, *, timezone: str = "UTC", identity: str = "si
     """Make a hub in `settings.home`, or migrate the one that is there. Returns whether it is new.
 
     `timezone` (an IANA name) and `identity` (simplified, original) are those of the first project; they are not
-    changed when it exists. Raises UsageError for a zone or an identity that there is not.
+    changed when it exists. Raises UsageError for a zone or an identity that there is not, or a home that cannot be
+    made.
     """
     _check(timezone, identity)
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_home(settings.home)
     store = Store(settings.control_plane_url)
     migrate(store)
     Lake(settings.lake_root).create()
@@ -62,6 +64,15 @@ def _check(timezone: str, identity: str) -> None:
         ZoneInfo(timezone)
     except (ValueError, OSError, KeyError) as error:
         raise UsageError(f"There is no time zone {timezone!r}.", hint=_nearest_zone(timezone)) from error
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UsageError(
+            f"The home {home} cannot be made: {error.strerror}.", hint="Name another with --home or HUB_HOME."
+        ) from error
 
 
 def _nearest_zone(timezone: str) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +121,7 @@ class Finding:
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Look at everything that a hub stands on. Works before there is one; changes nothing."""
-    return [*_findings(settings)]
+    return [replace(each, advice="") if each.ok else each for each in _findings(settings)]
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
@@ -142,7 +142,8 @@ def _database(settings: Settings) -> Finding:
     try:
         found = Store(settings.control_plane_url).schema_version()
     except HubError as error:
-        return Finding("database", False, error.message, error.hint)
+        advice = error.hint.replace("Run `hub doctor`.", "Put back a copy of it that works.")
+        return Finding("database", False, error.message, advice)
     if found != SCHEMA_HEAD:
         return Finding("database", False, f"schema {found or 'missing'}", "Run `hub init`.")
     return Finding("database", True, f"schema {found}, SQLite {sqlite3.sqlite_version}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.context import Json, open_hub, print_json, print_table, say
+from hub.cli.context import Json, open_hub, print_json, print_table, quoted, say
 from hub.clock import ago, counted, shown
 from hub.cohorts.documents import write_yaml
 from hub.cohorts.service import Cohort
@@ -49,7 +49,7 @@ def add(
     if as_json:
         print_json({**cohort.figures(), "warnings": list(cohort.warnings)})
         return
-    typer.echo(f"Added the cohort {cohort.name}. Next: hub cohort count {cohort.name}")
+    typer.echo(f"Added the cohort {cohort.name}. Next: hub cohort count {quoted(cohort.name)}")
 
 
 @app.command("list")
@@ -101,7 +101,7 @@ def members(name: Name, as_json: Json = False) -> None:
         return
     typer.echo("\t".join(("person", "distinct_id", "user_id", "email")))
     for member in found:
-        typer.echo("\t".join(str(value or "") for value in member.values()))
+        typer.echo("\t".join(_cell(value) for value in member.values()))
 
 
 @app.command()
@@ -112,6 +112,12 @@ def remove(name: Name, as_json: Json = False) -> None:
         print_json({"cohort": name, "removed": True})
         return
     typer.echo(f"Removed the cohort {name}.")
+
+
+def _cell(value: object) -> str:
+    """A value between tabs: one that holds tabs or ends of lines itself keeps to its place."""
+    text = str(value or "")
+    return text if text.isprintable() else " ".join(text.split())
 
 
 def _size(cohort: Cohort) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -77,6 +78,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty
     for row in listed:
         table.add_row(*row)
     Console(highlight=False).print(table)
+
+
+def quoted(name: str) -> str:
+    """A name as an argument of the command that is suggested next, whatever it holds."""
+    return f"-- {shlex.quote(name)}" if name.startswith("-") else shlex.quote(name)
 
 
 def quit_with(code: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -77,8 +78,12 @@ def _options(
 
 @app.command()
 def init(
-    timezone: Annotated[str, typer.Option(help="The project's time zone, an IANA name.")] = "UTC",
-    identity: Annotated[str, typer.Option(help="How people are merged: simplified or original.")] = "simplified",
+    timezone: Annotated[
+        str | None, typer.Option(help="The project's time zone, an IANA name; UTC if left out.")
+    ] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="How people are merged: simplified (if left out) or original.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a hub in the home, or bring the one that is there up to date. Never asks."""
@@ -86,13 +91,23 @@ def init(
     from hub.settings import load
 
     settings = load(chosen.home)
-    new = initialise(settings, timezone=timezone, identity=identity)
+    asked = {"timezone": timezone, "identity": identity}
+    new = initialise(settings, **{name: value for name, value in asked.items() if value is not None})
+    if not new:
+        _say_what_stays(timezone, identity)
     if as_json:
         print_json({"home": str(settings.home), "new": new})
         return
     typer.echo(f"{'Made a hub' if new else 'The hub is up to date'} in {settings.home}.")
     if new:
         typer.echo("Next: hub event import FILE, or see it all at once with hub demo.")
+
+
+def _say_what_stays(timezone: str | None, identity: str | None) -> None:
+    project = open_hub().workspace.project
+    for what, asked, is_now in (("time zone", timezone, project.timezone), ("identity", identity, project.identity)):
+        if asked not in (None, is_now):
+            say(f"Note: the {what} of the project {project.name} stays {is_now}, not {asked}: it is chosen once.")
 
 
 @app.command()
@@ -238,6 +253,11 @@ def run() -> None:
     except KeyboardInterrupt:
         say("Interrupted.")
         sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        say("Error: The output cannot be written: the disk is full.")
+        sys.exit(1)
     except HubError as error:
         say(f"Error: {error.message}")
         if error.hint:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.app import Hub
-from hub.cli.context import Json, console, interruptible, open_hub, print_json, print_table, quit_with, say
+from hub.cli.context import Json, console, interruptible, open_hub, print_json, print_table, quit_with, quoted, say
 from hub.clock import ago, shown
 from hub.errors import UsageError
 from hub.sync.models import Progress, Report, Run, Sync
+from hub.sync.service import ACTIVE
 from hub.sync.states import RunState
 
 if TYPE_CHECKING:
@@ -59,17 +60,21 @@ def start(
         raise UsageError("--once and --every exclude each other.")
     hub = open_hub()
     interval = None if once else _interval(every) if every else hub.connections.kind(connection).limits.default_interval
+    before = {each.name for each in hub.syncs.list() if each.state == ACTIVE}
     made = hub.syncs.start(cohort, connection, every=interval, audience=audience, name=name, mapping=_mapping(mapping))
     if not as_json:
         verb = "puts" if once else "keeps"
         where = f"in {made.audience!r} at {connection}, {_how_often(made)}"
         typer.echo(f"The sync {made.name} {verb} the cohort {cohort} {where}.")
+    for other in hub.syncs.list():
+        if other.name in before and other.state != ACTIVE and other.audience == made.audience:
+            say(f"Note: the sync {other.name} wrote that audience, and is stopped.")
     if now:
         _run(hub, made.name, as_json)
     elif as_json:
         print_json(made.figures())
     else:
-        typer.echo(f"It is due now: hub run-due, or hub sync run {made.name}")
+        typer.echo(f"It is due now: hub run-due, or hub sync run {quoted(made.name)}")
 
 
 @app.command()
@@ -195,7 +200,7 @@ def _shown_progress(stop: Stop) -> Iterator[Report]:
 
 
 def _interval(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)\s*(m|min|h|d)", text.strip())
+    found = re.fullmatch(r"(\d{1,6})\s*(m|min|h|d)", text.strip())
     if not found:
         raise UsageError(f"--every {text} is not an interval.", hint="Write 30m, 2h or 1d.")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -207,6 +212,8 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
         target, equals, source = pair.partition("=")
         if not equals or not target.strip() or not source.strip():
             raise UsageError(f"--map {pair} is not TARGET=PROPERTY.", hint="For example --map FNAME='$first_name'.")
+        if target.strip() in mapping:
+            raise UsageError(f"--map {target.strip()} stands twice.", hint="A field there takes one property.")
         mapping[target.strip()] = source.strip()
     return mapping
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +138,53 @@ def test_the_key_of_another_hub_opens_nothing_and_says_so(cli, partner):
 
     assert done.returncode == 1
     assert "HUB_KEY" in done.stderr
+
+
+def test_init_says_that_a_hub_keeps_its_time_zone_and_its_identity(cli):
+    asked = cli("init", "--timezone", "Europe/Oslo", "--identity", "original")
+    same = cli("init", "--timezone", "UTC", "--identity", "simplified")
+
+    assert asked.returncode == same.returncode == 0
+    assert "time zone of the project default stays UTC, not Europe/Oslo" in asked.stderr
+    assert "identity of the project default stays simplified, not original" in asked.stderr
+    assert same.stderr == ""
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    done = bare("init", HUB_HOME=str(tmp_path / "file" / "home"))
+
+    assert done.returncode == 2
+    assert "Error: The home" in done.stderr
+
+
+def test_init_and_doctor_tell_that_the_database_is_none(tmp_path):
+    (tmp_path / "hub.db").write_bytes(b"nothing of the kind" * 1000)
+
+    made, looked = bare("init", HUB_HOME=str(tmp_path)), bare("doctor", HUB_HOME=str(tmp_path))
+
+    assert made.returncode == looked.returncode == 1
+    assert "Error: The database" in made.stderr
+    assert "Put back a copy" in looked.stdout
+    assert "Run `hub doctor`" not in looked.stdout
+
+
+def test_doctor_advises_only_where_something_is_wrong(cli):
+    assert {finding["advice"] for finding in json.loads(cli("doctor", "--json").stdout) if finding["ok"]} == {""}
+
+
+def test_an_output_without_room_is_no_traceback(home):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [HUB, "cohort", "list", "--json"],
+            env={**os.environ, "HUB_HOME": str(home)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: The output cannot be written: the disk is full.\n"
