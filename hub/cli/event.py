@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli.context import Json, open_hub
-from hub.cli.importing import import_files
+from hub.cli.importing import Strict, import_files
+
+if TYPE_CHECKING:
+    from hub.events.mapping import Mapping
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+_CSV = "CSV columns (any of these options makes every FILE a CSV file)"
+
+
+def _csv(name: str, said: str, metavar: str = "COLUMN") -> typer.models.OptionInfo:
+    return typer.Option(name, help=said, metavar=metavar, rich_help_panel=_CSV, show_default=False)  # type: ignore[no-any-return]
 
 
 @app.callback()
@@ -19,19 +28,75 @@ def _noun() -> None:
 
 @app.command("import")
 def import_(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON lines, plain or gzipped; - for stdin.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="JSON lines, a JSON array or CSV; plain, gzip or zstd; - for stdin."),
+    ],
+    strict: Strict = False,
+    event_name: Annotated[str | None, _csv("--event-name", "The name of all events of the file.", "NAME")] = None,
+    event_column: Annotated[str | None, _csv("--event-column", "Where the event's name is.")] = None,
+    id_: Annotated[str | None, _csv("--id", "Who did it: the distinct_id.")] = None,
+    time: Annotated[str | None, _csv("--time", "When.")] = None,
+    time_format: Annotated[
+        str | None,
+        _csv(
+            "--time-format",
+            "iso (if left out), epoch (seconds), epoch-ms, or as strptime has it: '%d.%m.%Y %H:%M'. A time without a "
+            "zone is one of the project's zone.",
+            "FORMAT",
+        ),
+    ] = None,
+    insert_id: Annotated[
+        str | None, _csv("--insert-id", "What makes an event unique; if left out, the whole row does.")
+    ] = None,
+    properties: Annotated[
+        list[str] | None,
+        _csv(
+            "--property",
+            "A property; repeatable. If left out, all other columns are, as texts. An empty cell is not set.",
+            "COLUMN[=NAME][:number|boolean|text|time]",
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None, _csv("--delimiter", "If left out a comma, in files called .tsv a tab.", "CHARACTER")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Take in files of events: one JSON object a line, as Mixpanel's import takes and its raw export gives them.
+    """Take in files of events, in the form that Mixpanel's import takes and its raw export gives: one JSON object a
+    line, or a JSON array of them. Or CSV, whose columns the options explain; a file called .csv or .tsv needs them.
 
-    A file that is in already adds nothing, and one that was interrupted goes on where it stopped. Lines that cannot go
-    in are told on standard error, and the command ends with 4. With --json: one object a file, with `file`, `digest`,
-    `state` (done, already imported), `lines`, `accepted`, `rejected`, `reasons`, `rejects` (the first 100), `seconds`.
+    A file that is in already adds nothing (of CSV: the same file with the same columns), and one that was interrupted
+    goes on where it stopped. Lines that cannot go in are told on standard error, and the command ends with 4. With
+    --json: one object a file, with `file`, `digest`, `state` (done, already imported, refused), `lines`, `accepted`,
+    `rejected`, `reasons`, `rejects` (the first 100), `seconds`.
     """
+    given = {
+        "event_name": event_name,
+        "event_column": event_column,
+        "id": id_,
+        "time": time,
+        "time_format": time_format,
+        "insert_id": insert_id,
+        "properties": tuple(properties or ()) or None,
+        "delimiter": delimiter,
+    }
+    mapping = _mapping({name: value for name, value in given.items() if value is not None})
     events = open_hub().events
     import_files(
         files,
         "events",
-        lambda file, progress, stop: events.import_file(file, progress=progress, stop=stop),
+        lambda file, progress, stop: events.import_file(
+            file, mapping=mapping, strict=strict, progress=progress, stop=stop
+        ),
         as_json=as_json,
     )
+
+
+def _mapping(given: dict[str, str | tuple[str, ...]]) -> Mapping | None:
+    if not given:
+        return None
+    import msgspec
+
+    from hub.events.mapping import Mapping
+
+    return msgspec.convert(given, Mapping)

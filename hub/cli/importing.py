@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,11 +13,20 @@ from hub.cli.context import console, interruptible, print_json, quit_with, say
 from hub.errors import InputError
 
 if TYPE_CHECKING:
-    from hub.events.report import ImportReport, Progress, Stop
+    from hub.events.report import ImportReport, Progress, Reject, Stop
 
     Import = Callable[[str, Progress | None, Stop], ImportReport]
 
 WRONG_INPUT, REJECTED = 2, 4
+
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Check the whole file first, and take nothing of it in when a line is wrong: the command tells the first "
+        "wrong lines and ends with 2. The file is read twice.",
+    ),
+]
 
 
 def import_files(files: Sequence[str], what: str, import_file: Import, *, as_json: bool) -> None:
@@ -32,6 +41,7 @@ def import_files(files: Sequence[str], what: str, import_file: Import, *, as_jso
                 with _progress(file) as progress:
                     report = import_file(file, progress, stop)
             except InputError as error:
+                _tell_refused(error, as_json=as_json)
                 say(f"Error: {error.message}")
                 if error.hint:
                     say(f"       {error.hint}")
@@ -45,23 +55,44 @@ def import_files(files: Sequence[str], what: str, import_file: Import, *, as_jso
 
 def figures(report: ImportReport) -> dict[str, object]:
     """A report with the documented keys of `--json`."""
-    rejects = [{"line": reject.line, "reason": reject.reason} for reject in report.rejects]
-    return {**asdict(report), "rejects": rejects, "seconds": round(report.seconds, 3)}
+    found = {**asdict(report), "rejects": [*map(_figures, report.rejects)], "seconds": round(report.seconds, 3)}
+    del found["unit"]
+    return found
+
+
+def _figures(reject: Reject) -> dict[str, object]:
+    element = {} if reject.element is None else {"element": reject.element}
+    return {"line": reject.line, **element, "reason": reject.reason}
 
 
 def _tell(report: ImportReport, what: str, *, as_json: bool) -> None:
-    for reject in report.rejects:
-        say(f"{report.file}:{reject.line}: {reject.reason}")
-    if report.rejected > len(report.rejects):
-        say(f"... and {report.rejected - len(report.rejects):,} more.")
+    _tell_rejects(report)
     if as_json:
         print_json(figures(report))
     else:
         typer.echo(_sentence(report, what))
 
 
+def _tell_refused(error: InputError, *, as_json: bool) -> None:
+    """What a strict import found, if that is what the error is about."""
+    from hub.events.report import Refused
+
+    if isinstance(error, Refused):
+        _tell_rejects(error.report)
+        if as_json:
+            print_json(figures(error.report))
+
+
+def _tell_rejects(report: ImportReport) -> None:
+    for reject in report.rejects:
+        element = "" if reject.element is None else f"element {reject.element}: "
+        say(f"{report.file}:{reject.line}: {element}{reject.reason}")
+    if report.rejected > len(report.rejects):
+        say(f"... and {report.rejected - len(report.rejects):,} more.")
+
+
 def _sentence(report: ImportReport, what: str) -> str:
-    rejected = f", {report.rejected:,} line{'s' * (report.rejected > 1)} rejected" if report.rejected else ""
+    rejected = f", {report.rejected:,} {report.unit}{'s' * (report.rejected > 1)} rejected" if report.rejected else ""
     if report.state != "done":
         return f"{report.file}: imported before ({report.accepted:,} {what}{rejected}); nothing was added"
     rate = f"{report.accepted / report.seconds:,.0f} a second" if report.seconds else ""

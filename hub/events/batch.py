@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from hub.events.lines import MAX_TEXT, Rejected, decode
 from hub.events.record import Event, event_of, is_flat
 from hub.events.report import SAMPLE, Reject
+from hub.events.table import Table, record_of, text_of, unpack
 from hub.lake.tables import EVENTS, TIME
 from hub.lake.typed import property_columns
 
@@ -23,7 +24,7 @@ _EXCERPT = 200
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What to make of a block whose first line has the number `first`.
+    """What to make of a block whose first line has the number `first`. With a `table`, its lines are packed rows.
 
     Lines up to `counted` were counted by an earlier run and are left out; lines up to `written` are in the lake
     already and are only counted.
@@ -34,6 +35,7 @@ class Job(msgspec.Struct, frozen=True):
     first: int
     counted: int
     written: int
+    table: Table | None = None
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -53,7 +55,8 @@ class Tally(msgspec.Struct, frozen=True):
 def decode_block(data: bytes, job: Job) -> tuple[Tally, pa.RecordBatch]:
     """Decode the lines of a block. Never raises for what is in them."""
     found = _Found()
-    batch = events_batch(_events(data, job, found), job.project_id, job.received_at)
+    events = _events(data, job, found) if job.table is None else _events_of_rows(data, job, job.table, found)
+    batch = events_batch(events, job.project_id, job.received_at)
     return Tally(found.accepted, found.reasons.total(), dict(found.reasons), found.rejects), batch
 
 
@@ -108,6 +111,21 @@ def _events(data: bytes, job: Job, found: _Found) -> Iterator[Event]:
         except Rejected as error:
             if line and not line.isspace():
                 found.reject(number, error.reason, line)
+        else:
+            found.accepted += 1
+            if number > job.written:
+                yield event
+
+
+def _events_of_rows(data: bytes, job: Job, table: Table, found: _Found) -> Iterator[Event]:
+    """As `_events`, for rows."""
+    for number, row in enumerate(unpack(data), job.first):
+        if number <= job.counted:
+            continue
+        try:
+            event = event_of(record_of(row, table), flat=True)
+        except Rejected as error:
+            found.reject(number, error.reason, text_of(row, table))
         else:
             found.accepted += 1
             if number > job.written:

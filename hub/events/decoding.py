@@ -20,9 +20,9 @@ from typing import IO, Protocol, cast
 import msgspec
 import pyarrow as pa
 
-from hub.errors import HubError
+from hub.errors import HubError, InputError
 from hub.events.batch import Job, Tally, decode_block
-from hub.events.source import Block
+from hub.events.blocks import Block
 
 _MOST_WORKERS = 4  # beyond that, one thread that writes to the lake is the limit
 _LENGTH = 8
@@ -31,7 +31,7 @@ Decoded = tuple[Block, Tally, pa.RecordBatch]
 
 
 class Decoder(Protocol):
-    """Makes a batch of each block, in the blocks' order."""
+    """Makes a batch of each block, in the blocks' order. When the blocks end in an InputError, it comes last."""
 
     def __call__(self, blocks: Iterable[tuple[Block, Job]]) -> Iterator[Decoded]:
         """Decode; a few blocks ahead of what was taken."""
@@ -61,12 +61,18 @@ def helpers(count: int = 0) -> Iterator[Decoder]:
 
         def decode_all(blocks: Iterable[tuple[Block, Job]]) -> Iterator[Decoded]:
             ahead: deque[Future[Decoded]] = deque()
-            for block, job in blocks:
-                ahead.append(threads.submit(decode, block, job))
-                if len(ahead) > 2 * count:
-                    yield ahead.popleft().result()
+            broken: InputError | None = None
+            try:
+                for block, job in blocks:
+                    ahead.append(threads.submit(decode, block, job))
+                    if len(ahead) > 2 * count:
+                        yield ahead.popleft().result()
+            except InputError as error:
+                broken = error  # what was read before the break is decoded
             while ahead:
                 yield ahead.popleft().result()
+            if broken:
+                raise broken
 
         yield decode_all
 

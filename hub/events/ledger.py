@@ -31,6 +31,13 @@ class Entry:
         return replace(self, lines=lines, chunk=self.chunk + 1, tally=self.tally + tally)
 
 
+def is_done(store: Store, project_id: int, kind: str, source: Source) -> bool:
+    """Whether this file is in as a whole."""
+    wanted = (imports.c.project_id == project_id, imports.c.kind == kind, imports.c.digest == source.digest)
+    with store.reading() as connection:
+        return connection.execute(select(imports.c.state).where(*wanted)).scalar() == "done"
+
+
 def begin(store: Store, project_id: int, kind: str, source: Source) -> Entry:
     """Find the import of this file, or note that it begins. `kind` is `events` or `profiles`."""
     wanted = (imports.c.project_id == project_id, imports.c.kind == kind, imports.c.digest == source.digest)
@@ -66,11 +73,10 @@ def record(connection: Connection, entry: Entry) -> None:
             reasons=tally.reasons,
         )
     )
-    kept = {reject.line for reject in _rejects(connection, entry.id)}
-    fresh = [reject for reject in tally.rejects if reject.line not in kept][: SAMPLE - len(kept)]
+    kept = {_number(reject) for reject in _rejects(connection, entry.id)}
+    fresh = [reject for reject in tally.rejects if _number(reject) not in kept][: SAMPLE - len(kept)]
     if fresh:
-        rows = [{"line": reject.line, "reason": reject.reason, "excerpt": reject.excerpt} for reject in fresh]
-        connection.execute(import_rejects.insert(), [{"import_id": entry.id, **row} for row in rows])
+        connection.execute(import_rejects.insert(), [_row(entry.id, reject) for reject in fresh])
 
 
 def finish(store: Store, entry: Entry) -> None:
@@ -95,6 +101,23 @@ def report(entry: Entry, source: Source, seconds: float) -> ImportReport:
         reasons=tally.reasons,
         rejects=tally.rejects,
         seconds=seconds,
+        unit=source.form,
+    )
+
+
+def refused(tally: Tally, lines: int, source: Source, seconds: float) -> ImportReport:
+    """What was found wrong in a file of which nothing goes in."""
+    return ImportReport(
+        file=source.name,
+        digest=source.digest,
+        state="refused",
+        lines=lines,
+        accepted=0,
+        rejected=tally.rejected,
+        reasons=tally.reasons,
+        rejects=tally.rejects,
+        seconds=seconds,
+        unit=source.form,
     )
 
 
@@ -107,4 +130,25 @@ def _rejects(connection: Connection, import_id: int) -> list[Reject]:
     rows = connection.execute(
         select(import_rejects).where(import_rejects.c.import_id == import_id).order_by(import_rejects.c.line)
     )
-    return [Reject(row.line, row.reason, row.excerpt) for row in rows]
+    return [_reject(row) for row in rows]
+
+
+def _number(reject: Reject) -> int:
+    """What tells the rejected lines of a file apart: several elements may begin on one line."""
+    return reject.element or reject.line
+
+
+def _row(import_id: int, reject: Reject) -> dict[str, object]:
+    return {
+        "import_id": import_id,
+        "line": _number(reject),
+        "begins_on": reject.line if reject.element else None,
+        "reason": reject.reason,
+        "excerpt": reject.excerpt,
+    }
+
+
+def _reject(row: Row[tuple[object, ...]]) -> Reject:
+    if row.begins_on is None:
+        return Reject(row.line, row.reason, row.excerpt)
+    return Reject(row.begins_on, row.reason, row.excerpt, row.line)

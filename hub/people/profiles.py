@@ -16,11 +16,12 @@ from hub.clock import now
 from hub.errors import InputError
 from hub.events import ledger
 from hub.events.batch import Tally, excerpt
+from hub.events.blocks import Block, beginning, blocks, located
 from hub.events.ledger import Entry
 from hub.events.lines import Rejected, decode
-from hub.events.report import SAMPLE, ImportReport, Progress, Reject, Stop
+from hub.events.report import SAMPLE, ImportReport, Progress, Refused, Reject, Stop
 from hub.events.sniffing import check_is_profiles
-from hub.events.source import Block, Source, beginning, blocks, opened, stopped
+from hub.events.source import Form, Source, opened, stopped
 from hub.people.profile_publishing import publish_profiles
 from hub.people.profile_state import apply_updates
 from hub.people.profile_update import Update, update_of
@@ -36,6 +37,7 @@ class _Chunk:
     """The lines of one block that were not done yet."""
 
     block: Block
+    form: Form
     updates: list[Update] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
@@ -51,45 +53,65 @@ class _Chunk:
 
     @property
     def tally(self) -> Tally:
-        return Tally(len(self.updates), self.reasons.total(), dict(self.reasons), self.rejects)
+        tally = Tally(len(self.updates), self.reasons.total(), dict(self.reasons), self.rejects)
+        return located(tally, self.block, self.form)
 
 
 def import_profiles(
     workspace: Workspace,
     source: str | Path,
     *,
+    strict: bool = False,
     progress: Progress | None = None,
     stop: Stop | None = None,
     block_bytes: int = BLOCK_BYTES,
 ) -> ImportReport:
-    """Take in a file of profile updates: one JSON object a line, plain or gzipped, as sent to Mixpanel's `/engage`, or
-    as its profile export gives them.
+    """Take in a file of profile updates: one JSON object a line, or a JSON array of them, plain or compressed with gzip
+    or zstd, as sent to Mixpanel's `/engage`, or as its profile export gives them.
 
     `source` is a path, or `-` for standard input. Lines that cannot go in are counted by reason and the first of them
-    kept; all others are folded in, in their order. A file that is in already changes nothing. The file is applied
-    `block_bytes` at a time. Raises InputError for a file that is not what it says, Interrupted when `stop` was set,
+    kept; all others are folded in, in their order, or with `strict` none: then the file is gone through twice. A file
+    that is in already changes nothing. The file is applied `block_bytes` at a time. Raises InputError for a file that
+    is not what it says, Refused (an InputError) when `strict` found a wrong line, Interrupted when `stop` was set,
     StoreError when the control plane or the lake cannot be written, Busy when another process imports the same file:
     what was committed by then stays, and the same call goes on from there.
     """
     began = time.monotonic()
     publish_profiles(workspace)  # what a run that was killed has left behind
     with opened(source, home=workspace.settings.home, stop=stop) as file:
-        check_is_profiles(file.name, beginning(file, block_bytes))
+        check_is_profiles(file.name, beginning(file, block_bytes), file.form)
+        if strict and not ledger.is_done(workspace.store, workspace.project.id, "profiles", file):
+            _check_whole(file, block_bytes, stop, began)
         found = ledger.begin(workspace.store, workspace.project.id, "profiles", file)
         entry = found
         if not found.done:
             try:
                 for chunk in _chunks(file, found.lines, block_bytes):
-                    stopped(stop, _how_far(entry))
+                    stopped(stop, _how_far(entry, file.form))
                     entry = _commit(workspace, entry, chunk)
                     if progress:
                         progress(chunk.block.read, file.size, entry.tally.accepted, entry.tally.rejected)
             except InputError as error:
-                raise InputError(f"{error.message} {_how_far(entry).capitalize()}.", hint=error.hint) from error
+                raise InputError(
+                    f"{error.message} {_how_far(entry, file.form).capitalize()}.", hint=error.hint
+                ) from error
             finally:
                 publish_profiles(workspace)
             ledger.finish(workspace.store, entry)
         return ledger.report(entry, file, time.monotonic() - began)
+
+
+def _check_whole(file: Source, block_bytes: int, stop: Stop | None, began: float) -> None:
+    """Go through a file without taking anything in. Raises Refused when anything is wrong with it."""
+    tally, last = Tally(), 0
+    try:
+        for chunk in _chunks(file, 0, block_bytes):
+            stopped(stop, f"nothing of {file.name} was imported yet")
+            tally, last = tally + chunk.tally, chunk.block.last
+    except InputError as error:
+        raise InputError(f"{error.message} Nothing of it went in.", hint=error.hint) from error
+    if tally.rejected:
+        raise Refused(ledger.refused(tally, last, file, time.monotonic() - began))
 
 
 def _chunks(file: Source, done: int, block_bytes: int) -> Iterator[_Chunk]:
@@ -97,7 +119,7 @@ def _chunks(file: Source, done: int, block_bytes: int) -> Iterator[_Chunk]:
     for block in blocks(file, block_bytes):
         if block.last <= done:
             continue
-        chunk = _Chunk(block)
+        chunk = _Chunk(block, file.form)
         for number, line in enumerate(block.data.split(b"\n"), block.first):
             if number > done:
                 chunk.add(number, line)
@@ -113,7 +135,8 @@ def _commit(workspace: Workspace, entry: Entry, chunk: _Chunk) -> Entry:
     return after
 
 
-def _how_far(entry: Entry) -> str:
+def _how_far(entry: Entry, form: Form) -> str:
     if not entry.lines:
         return "nothing of it is in"
-    return f"{entry.tally.accepted:,} updates of it are in, up to line {entry.lines:,}"
+    rejected = f" ({entry.tally.rejected:,} rejected)" if entry.tally.rejected else ""
+    return f"{entry.tally.accepted:,} updates of it are in{rejected}, up to {form} {entry.lines:,}"

@@ -15,9 +15,14 @@ class Profiles:
         self._workspace = workspace
 
     def import_file(
-        self, source: str | Path, *, progress: Progress | None = None, stop: Stop | None = None
+        self,
+        source: str | Path,
+        *,
+        strict: bool = False,
+        progress: Progress | None = None,
+        stop: Stop | None = None,
     ) -> ImportReport:
         """Import a file of profile updates (`-`: standard input), once. See `hub.people.profiles.import_profiles`."""
         from hub.people.profiles import import_profiles
 
-        return import_profiles(self._workspace, source, progress=progress, stop=stop)
+        return import_profiles(self._workspace, source, strict=strict, progress=progress, stop=stop)

@@ -103,9 +103,10 @@ import_rejects = Table(
     "import_rejects",
     metadata,
     Column("import_id", ForeignKey("imports.id"), primary_key=True),
-    Column("line", BigInteger, primary_key=True),
+    Column("line", BigInteger, primary_key=True),  # of a JSON array: the element
     Column("reason", Text, nullable=False),
     Column("excerpt", Text, nullable=False),
+    Column("begins_on", BigInteger),  # of an element: the line
 )
 
 cohorts = Table(

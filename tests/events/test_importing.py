@@ -143,7 +143,9 @@ def test_an_empty_file_is_done_at_once(workspace, write, in_the_lake):
     [
         (b"a,b,c\n1,2,3\n", "is not JSON lines: it looks like CSV"),
         (b"Dear all,\nhello\n", "is not JSON lines"),
-        (b'[{"event":"A","properties":{}}]', "is one JSON array"),
+        (b'[1, 2, "three"]', "is a JSON array, but not of objects"),
+        (b'[{"$distinct_id":"a","$set":{"x":1}}]', "looks like profiles, not events"),
+        (b"\x28\xb5\x2f\xfdnot zstd after all", "broken zstd file"),
         (b"PK\x03\x04" + bytes(50), "is not text in UTF-8"),
         ('{"event":"A"}\n'.encode("utf-16"), "is not text in UTF-8"),
         (b'{"$distinct_id":"a","$set":{"x":1}}\n' * 3, "looks like profiles, not events"),
