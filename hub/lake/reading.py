@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hub.errors import StoreError
+from hub.errors import StoreError, UsageError
 from hub.lake.lake import Filter, Lake, Snapshot
 from hub.lake.tables import TableLayout
 
@@ -106,21 +106,41 @@ class Reader:
 def reading(lake: Lake, *, memory_limit: str = "2GiB", threads: int = 0) -> Iterator[Reader]:
     """Open a reader within bounds: beyond `memory_limit` it spills to a temporary folder below the lake.
 
-    `threads` of 0 means one a core.
+    `threads` of 0 means one a core. Raises UsageError for a `memory_limit` that is none, StoreError when the lake's
+    folder cannot be written.
     """
-    import ibis
-
-    spill_root = lake.root / ".spill"
-    spill_root.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=spill_root) as spill:
-        settings: dict[str, Any] = {"memory_limit": memory_limit, "temp_directory": spill}
-        if threads:
-            settings["threads"] = threads
-        backend = ibis.duckdb.connect(**settings)
+    with _spill(lake.root) as spill:
+        backend = _connected({"memory_limit": memory_limit, "temp_directory": spill}, threads)
         try:
             yield Reader(backend, lake)
         finally:
             backend.disconnect()
+
+
+@contextmanager
+def _spill(root: Path) -> Iterator[str]:
+    try:
+        (root / ".spill").mkdir(parents=True, exist_ok=True)
+        folder = TemporaryDirectory(dir=root / ".spill")
+    except OSError as error:
+        raise StoreError(
+            f"The lake in {root} cannot be written: {error.strerror}.", hint="Look at HUB_LAKE, and at the disk."
+        ) from error
+    with folder as spill:
+        yield spill
+
+
+def _connected(settings: dict[str, Any], threads: int) -> Any:
+    import duckdb
+    import ibis
+
+    try:
+        return ibis.duckdb.connect(**settings, **({"threads": threads} if threads else {}))
+    except duckdb.ParserException as error:
+        raise UsageError(
+            f"The setting memory_limit is wrong: {settings['memory_limit']!r} is no amount of memory.",
+            hint="Write it as 2GiB, in HUB_MEMORY_LIMIT or in hub.toml.",
+        ) from error
 
 
 def _failed(error: Exception) -> StoreError:

@@ -112,6 +112,20 @@ def test_a_setting_that_cannot_be_read_is_named(cli):
     assert "Traceback" not in done.stderr
 
 
+def test_an_amount_of_memory_that_is_none_is_named(cli):
+    done = cli("status", HUB_MEMORY_LIMIT="plenty")
+
+    assert done.returncode == 2
+    assert "memory_limit is wrong: 'plenty' is no amount of memory" in done.stderr
+
+
+def test_a_lake_that_cannot_be_written_is_named(cli, home):
+    done = cli("status", HUB_LAKE=str(home / "hub.db" / "lake"))
+
+    assert done.returncode == 1
+    assert "Error: The lake in" in done.stderr
+
+
 def test_a_hub_toml_is_read_and_the_environment_wins(cli, home):
     (home / "hub.toml").write_text('project = "nowhere"\n')
 

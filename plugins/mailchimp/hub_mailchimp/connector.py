@@ -274,8 +274,10 @@ class Mailchimp(Connector):
         except BatchRefused as error:  # somebody else may have made it a moment ago
             found = await self._find_tag(list_id, name)
             if found is None:
-                raise SettingsWrong(
-                    f"The tag {name!r} cannot be made. {error.message}", hint="Choose another name."
+                # of this sync alone: the connection works
+                raise MappingWrong(
+                    f"The tag {name!r} cannot be made. {error.message}",
+                    hint="Start another sync whose --audience Mailchimp takes: 1 to 100 letters.",
                 ) from error
             return found
         return _audience(list_id, _told(answer, "id", "the new tag", lost=True))

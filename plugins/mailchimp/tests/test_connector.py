@@ -174,6 +174,12 @@ async def test_a_tag_is_found_beyond_the_first_thousand(partner: Running, connec
     assert found.ref["segment"] == tag_id(partner, "tag 1000")
 
 
+async def test_a_tag_that_cannot_be_made_is_no_fault_of_the_connection(connections: Connections) -> None:
+    with pytest.raises(MappingWrong, match="cannot be made") as wrong:
+        await connections.open().open_audience("n" * 300)
+    assert "--audience" in wrong.value.hint
+
+
 async def test_closing_deletes_the_tag_and_no_contact(partner: Running, connections: Connections) -> None:
     put(partner, ann="subscribed")
     connector = connections.open()
