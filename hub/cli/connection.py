@@ -43,7 +43,7 @@ def add(
     hub = open_hub()
     values = {**from_environment(hub.plugins.connector(connector)), **_given(settings)}
     if interactive():
-        values = asyncio.run(_asked(hub, connector, values))
+        values = _asked(hub, connector, values)
     _show(asyncio.run(hub.connections.add(connector, name, values)), as_json, "Connected")
 
 
@@ -122,14 +122,17 @@ def _given(settings: list[str] | None) -> dict[str, Any]:
     return values
 
 
-async def _asked(hub: Hub, connector: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask for what is needed and not given; choices that only the account knows are fetched from it."""
+def _asked(hub: Hub, connector: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask for what is needed and not given; choices that only the account knows are fetched from it.
+
+    Nothing is asked within an event loop, which would keep Ctrl-C from the question.
+    """
     answers = dict(values)
     for field in hub.connections.fields(connector):
         if field.name in answers or not field.required:
             continue
         if field.kind == "options":
-            answers[field.name] = await _chosen(hub, connector, answers, field)
+            answers[field.name] = _chosen(hub, connector, answers, field)
         else:
             answers[field.name] = typer.prompt(
                 _question(field), default=field.default or None, hide_input=field.kind == "secret", err=True
@@ -137,8 +140,8 @@ async def _asked(hub: Hub, connector: str, values: Mapping[str, Any]) -> dict[st
     return answers
 
 
-async def _chosen(hub: Hub, connector: str, answers: Mapping[str, Any], field: SettingField) -> str:
-    offered = await hub.connections.options(connector, answers, field.name)
+def _chosen(hub: Hub, connector: str, answers: Mapping[str, Any], field: SettingField) -> str:
+    offered = asyncio.run(hub.connections.options(connector, answers, field.name))
     if not offered:
         raise HubError(f"The account offers nothing for {field.title}.", hint="Make one at the partner first.")
     if len(offered) == 1:
