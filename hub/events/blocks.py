@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -16,7 +16,7 @@ from hub.events.lines import MAX_BYTES
 from hub.events.rows import RowReader, lines_of
 from hub.events.source import BOM, Form, Source
 from hub.events.table import Row, Table, pack
-from hub.events.unpacking import CORRECTED, read, unpacked
+from hub.events.unpacking import CORRECTED, Readable, read, unpacked
 
 _PIECE = 1024 * 1024
 Record = TypeVar("Record")
@@ -98,7 +98,7 @@ def _worded(reason: str, form: Form) -> str:
     return f"The {form}{reason.removeprefix('The line')}" if reason.startswith("The line") else reason
 
 
-def _lines(source: Source, stream: IO[bytes], size: int) -> Iterator[Block]:
+def _lines(source: Source, stream: Readable, size: int) -> Iterator[Block]:
     line, rest = 1, b""
     while piece := read(stream, size, source.name, line):
         if line == 1 and not rest:
@@ -116,7 +116,7 @@ def _lines(source: Source, stream: IO[bytes], size: int) -> Iterator[Block]:
         yield Block(line, 1, rest, source.size)
 
 
-def _pieces(source: Source, stream: IO[bytes]) -> Iterator[bytes]:
+def _pieces(source: Source, stream: Readable) -> Iterator[bytes]:
     """The file's bytes, without a byte order mark."""
     if piece := read(stream, _PIECE, source.name).removeprefix(BOM):
         yield piece
@@ -124,7 +124,7 @@ def _pieces(source: Source, stream: IO[bytes]) -> Iterator[bytes]:
             yield piece
 
 
-def _elements(source: Source, stream: IO[bytes]) -> Iterator[tuple[int, int, bytes]]:
+def _elements(source: Source, stream: Readable) -> Iterator[tuple[int, int, bytes]]:
     """The elements of an array, each with its line and its size, fit to be a line of its own.
 
     A line end within one becomes a carriage return: to JSON that is space where the other is, and wrong where the
@@ -141,7 +141,7 @@ def _elements(source: Source, stream: IO[bytes]) -> Iterator[tuple[int, int, byt
         raise InputError(f"{source.name} {error.problem}.", hint=CORRECTED) from error
 
 
-def _rows(source: Source, stream: IO[bytes], table: Table) -> Iterator[tuple[int, int, Row]]:
+def _rows(source: Source, stream: Readable, table: Table) -> Iterator[tuple[int, int, Row]]:
     """The rows below the header."""
     reader = RowReader(lines_of(_pieces(source, stream)), table.delimiter)
     next(reader.rows(), None)

@@ -6,7 +6,7 @@ import gzip
 import sys
 import zlib
 from enum import StrEnum
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, Protocol
 
 from hub.errors import InputError
 
@@ -41,17 +41,43 @@ def packing_of(head: bytes) -> Packing:
     return Packing.NONE
 
 
-def unpacked(file: BinaryIO, packing: Packing) -> IO[bytes]:
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes, fewer only at the end."""
+
+
+def unpacked(file: BinaryIO, packing: Packing) -> Readable:
     """What the file holds, from its beginning. Several members or frames one after the other are one content."""
     file.seek(0)
-    if packing is Packing.GZIP:
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
-    if packing is Packing.ZSTD:
-        return cast("IO[bytes]", zstd.ZstdFile(file))
-    return file
+    return file if packing is Packing.NONE else _Unpacked(file, packing)
 
 
-def read(stream: IO[bytes], size: int, name: str, line: int = 1) -> bytes:
+class _Unpacked:
+    """The content of a compressed file; of a broken one, all that came before the break, and the error after it."""
+
+    def __init__(self, file: BinaryIO, packing: Packing) -> None:
+        self.packing = packing
+        self._stream = gzip.GzipFile(fileobj=file) if packing is Packing.GZIP else zstd.ZstdFile(file)
+        self._broken: Exception | None = None
+
+    def read(self, size: int, /) -> bytes:
+        if self._broken:
+            raise self._broken
+        parts, missing = list[bytes](), size
+        try:
+            while missing and (part := self._stream.read1(missing)):
+                parts.append(part)
+                missing -= len(part)
+        except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+            if not parts:
+                raise
+            self._broken = error
+        return b"".join(parts)
+
+
+def read(stream: Readable, size: int, name: str, line: int = 1) -> bytes:
     """Read `size` bytes, fewer only at the end. `line` is the first that they belong to.
 
     Raises InputError when the file is truncated, broken, or cannot be read.
@@ -60,8 +86,8 @@ def read(stream: IO[bytes], size: int, name: str, line: int = 1) -> bytes:
     try:
         return stream.read(size)
     except EOFError as error:
-        kind = "zstd" if isinstance(stream, zstd.ZstdFile) else "gzip"
-        raise InputError(f"{name} ends early{where}: it is a truncated {kind} file.", hint=CORRECTED) from error
+        kind = f"{stream.packing} " if isinstance(stream, _Unpacked) else ""
+        raise InputError(f"{name} ends early{where}: it is a truncated {kind}file.", hint=CORRECTED) from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{name} is a broken gzip file{where}: {said(error)}.", hint=CORRECTED) from error
     except zstd.ZstdError as error:

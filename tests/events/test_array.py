@@ -84,6 +84,8 @@ BAD = [
     b'{"event": "A", "properties": {"x": "unclosed}}',
     b'{"event": "A"}}',
     b'{"event": "\xff"}',
+    b'{"event": "a\\"}, [" 5}',
+    b'[[{"event": "a", 5}]]',
 ]
 
 

@@ -149,6 +149,21 @@ def test_a_truncated_zstd_file_is_called_that_and_what_came_before_stays(workspa
     assert f"{count:,} events of it are in" in caught.value.message
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+@pytest.mark.parametrize("layout", [b"\n".join, lambda made: array(made, b",\n")])
+@pytest.mark.parametrize("sizes", [None, BY_HELPERS])
+def test_of_a_small_truncated_file_the_whole_lines_before_the_break_are_in(
+    workspace, lines, put, in_the_lake, pack, layout, sizes
+):
+    packed = pack(layout(lines(3000)))  # zstd packs 128 KiB at a time
+    with pytest.raises(InputError, match=r"ends early.*: it is a truncated"):
+        import_events(workspace, put("a", packed[:-10]), sizes=sizes)
+    found = ids(in_the_lake())
+
+    assert found == list(range(len(found)))
+    assert len(found) > 1000
+
+
 def test_a_corrupt_zstd_file_is_called_broken(workspace, lines, put):
     checked = {zstd.CompressionParameter.checksum_flag: 1}
     packed = bytearray(zstd.compress(b"\n".join(lines(3000)), options=checked))
