@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +45,8 @@ class Workspace:
     store: Store
     lake: Lake
     project: Project
+    drain: Callable[[], None] | None = None
+    """Moves what has arrived by now into the lake: called before the lake is opened for a question of a person."""
 
     @property
     def runs_folder(self) -> Path:
@@ -53,8 +55,13 @@ class Workspace:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        """Open the lake for queries, within the memory and the threads that the settings allow."""
+        """Open the lake for queries, within the memory and the threads that the settings allow.
+
+        What has arrived by now is moved there first.
+        """
         from hub.lake.reading import reading
 
+        if self.drain:
+            self.drain()
         with reading(self.lake, memory_limit=self.settings.memory_limit, threads=self.settings.threads) as reader:
             yield reader

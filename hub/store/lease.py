@@ -1,4 +1,4 @@
-"""Leases on audiences: at most one run of an audience at a time, on any machine.
+"""Leases on rows: at most one run of an audience at a time, on any machine.
 
 A lease is kept alive by a heartbeat. One whose time is up, or whose process on this very machine has died, may
 be taken over at once.
@@ -11,8 +11,8 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -54,30 +54,42 @@ async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIte
 
     The table has columns `lease_owner` and `lease_until`. Raises Busy, naming `what` and who has it.
     """
-    owner = f"{_this_process()}:{uuid.uuid4().hex[:8]}"
-    _held_here.add(owner)  # before it is taken: no other task may see it as left behind
-    try:
-        await asyncio.to_thread(_take, store, table, key, owner, what)
-    except BaseException:
-        _held_here.discard(owner)
-        raise
-    beating = asyncio.create_task(_beat(store, table, key, owner))
-    try:
-        yield Lease(table, key, owner, what)
-    finally:
-        beating.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beating
-        _held_here.discard(owner)
-        with contextlib.suppress(StoreError):  # a full disk: whoever comes next sees that nobody holds it
-            await asyncio.to_thread(_give_back, store, table, key, owner)
+    owner = new_owner()
+    with held_here(owner):
+        await asyncio.to_thread(take, store, table, key, owner, what)
+        beating = asyncio.create_task(_beat(store, table, key, owner))
+        try:
+            yield Lease(table, key, owner, what)
+        finally:
+            beating.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await beating
+            _held_here.discard(owner)
+            with contextlib.suppress(StoreError):  # a full disk: whoever comes next sees that nobody holds it
+                await asyncio.to_thread(give_back, store, table, key, owner)
 
 
 _held_here: set[str] = set()
 """The owners of the leases that this very process holds."""
 
 
-def _take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
+def new_owner() -> str:
+    """A name for one holder of one lease: this process, and which of its holders."""
+    return f"{_this_process()}:{uuid.uuid4().hex[:8]}"
+
+
+@contextmanager
+def held_here(owner: str) -> Iterator[None]:
+    """Note, before a lease is taken, that `owner` lives in this process: nobody here may see it as left behind."""
+    _held_here.add(owner)
+    try:
+        yield
+    finally:
+        _held_here.discard(owner)
+
+
+def take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
+    """Take a lease, or raise Busy, naming `what` and who has it."""
     column = next(iter(table.primary_key.columns))
     with store.writing() as connection:
         row = connection.execute(select(table.c.lease_owner, table.c.lease_until).where(column == key)).one()
@@ -89,7 +101,8 @@ def _take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
         connection.execute(table.update().where(column == key).values(lease_owner=owner, lease_until=now() + LASTS))
 
 
-def _give_back(store: Store, table: Table, key: Any, owner: str) -> None:
+def give_back(store: Store, table: Table, key: Any, owner: str) -> None:
+    """Let go of a lease, unless somebody else has it by now."""
     column = next(iter(table.primary_key.columns))
     with store.writing() as connection:
         connection.execute(
@@ -98,14 +111,15 @@ def _give_back(store: Store, table: Table, key: Any, owner: str) -> None:
 
 
 async def _beat(store: Store, table: Table, key: Any, owner: str) -> None:
-    column = next(iter(table.primary_key.columns))
     while True:
         await asyncio.sleep(HEARTBEAT.total_seconds())
         with contextlib.suppress(StoreError):  # a busy database: the lease outlives several missed beats
-            await asyncio.to_thread(_renew, store, table, column == key, owner)
+            await asyncio.to_thread(renew, store, table, key, owner)
 
 
-def _renew(store: Store, table: Table, condition: Any, owner: str) -> None:
+def renew(store: Store, table: Table, key: Any, owner: str) -> None:
+    """Keep a lease for another minute, unless somebody else has it by now."""
+    condition = next(iter(table.primary_key.columns)) == key
     with store.writing() as connection:
         connection.execute(
             table.update().where(condition, table.c.lease_owner == owner).values(lease_until=now() + LASTS)

@@ -1,0 +1,38 @@
+"""The tables of the control plane.
+
+Instants are stored in UTC and come back as aware datetimes. A table's rows are looked up by key; whatever
+a set query joins lives in the lake.
+"""
+
+from hub.store.tables.arrivals import import_rejects, imports, intake_progress, rejection_samples, rejections
+from hub.store.tables.base import UtcDateTime, metadata
+from hub.store.tables.cohorts import cohorts
+from hub.store.tables.connections import audiences, connections, pulls
+from hub.store.tables.people import identities, identities_closed, identity_links, profiles
+from hub.store.tables.projects import leases, projects, tokens
+from hub.store.tables.syncs import batches, exceptions, runs, syncs
+
+__all__ = [
+    "UtcDateTime",
+    "audiences",
+    "batches",
+    "cohorts",
+    "connections",
+    "exceptions",
+    "identities",
+    "identities_closed",
+    "identity_links",
+    "import_rejects",
+    "imports",
+    "intake_progress",
+    "leases",
+    "metadata",
+    "profiles",
+    "projects",
+    "pulls",
+    "rejection_samples",
+    "rejections",
+    "runs",
+    "syncs",
+    "tokens",
+]

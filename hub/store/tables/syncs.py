@@ -1,0 +1,107 @@
+"""Syncs, their runs, and what of them was refused."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from hub.store.tables.base import Id, UtcDateTime, metadata
+
+syncs = Table(
+    "syncs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("project_id", ForeignKey("projects.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("cohort_id", ForeignKey("cohorts.id"), nullable=False),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("audience_name", String(255), nullable=False),
+    Column("mapping", JSON, nullable=False),  # target name -> profile property
+    Column("every_seconds", BigInteger),  # null: one-time
+    Column("state", String(16), nullable=False),  # active, done, stopped
+    Column("message", Text, nullable=False, default=""),
+    Column("next_run_at", UtcDateTime),
+    Column("missed", Integer, nullable=False, default=0),  # ticks that nobody was there for
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("project_id", "name"),
+    Index("ix_syncs_due", "state", "next_run_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("sync_id", ForeignKey("syncs.id"), nullable=False),
+    Column("audience_id", ForeignKey("audiences.id"), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("trigger", String(16), nullable=False),  # schedule, manual
+    Column("mapping", JSON, nullable=False),  # of the sync, when the run began
+    Column("cohort_version", Integer, nullable=False),
+    Column("as_of", UtcDateTime),  # the "now" of the evaluation
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("resumed", Integer, nullable=False, default=0),  # times that it was gone on with
+    Column("qualified", BigInteger, nullable=False, default=0),
+    Column("skipped", JSON, nullable=False),  # reason -> people
+    Column("to_add", BigInteger, nullable=False, default=0),
+    Column("to_update", BigInteger, nullable=False, default=0),
+    Column("to_remove", BigInteger, nullable=False, default=0),
+    Column("unchanged", BigInteger, nullable=False, default=0),
+    Column("parked", BigInteger, nullable=False, default=0),  # refused before, and not due to be tried again
+    Column("plan_digest", String(64), nullable=False, default=""),
+    Column("timings", JSON, nullable=False),  # phase -> seconds
+    Column("message", Text, nullable=False, default=""),
+    Column("hint", Text, nullable=False, default=""),
+    Index("ix_runs_sync", "sync_id", "id"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("action", String(8), nullable=False),  # add, update, remove
+    Column("first_row", BigInteger, nullable=False),  # of the plan
+    Column("size", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # planned, sent, acknowledged, owed
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("lost_answers", Integer, nullable=False, default=0),  # sent without learning what became of it
+    Column("sent_at", UtcDateTime),
+    Column("answered_at", UtcDateTime),
+    Column("rejected", Integer, nullable=False, default=0),
+    Column("request_id", Text, nullable=False, default=""),
+    Column("message", Text, nullable=False, default=""),
+)
+
+exceptions = Table(
+    "exceptions",
+    metadata,
+    Column("audience_id", ForeignKey("audiences.id"), primary_key=True),
+    Column("key", String(512), primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("action", String(8), nullable=False),
+    Column("mapped", Text, nullable=False),  # what was to be written, canonical
+    Column("reason", Text, nullable=False),  # the partner's words
+    Column("code", Text, nullable=False, default=""),
+    Column("tries", Integer, nullable=False, default=1),
+    Column("in_audience", Boolean, nullable=False, default=False),  # there all the same; only a value was refused
+    Column("connector_version", String(64), nullable=False),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),  # that it was last refused in
+    Column("batch", Integer, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False),
+    Index("ix_exceptions_run", "run_id", "batch"),
+)
