@@ -29,7 +29,7 @@ bench: install  ## Ratios against hand-written floors, in one run.
 	$(BIN)/python -m benchmarks
 
 storm: install  ## Slow: fifty runs killed at random instants; the partner must end up equal to the cohort.
-	$(BIN)/python -m benchmarks.storm
+	$(BIN)/python -m checks.storm
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.storm`: runs killed at random instants; the partner must end up equal to the cohort.
+"""`python -m checks.storm`: runs killed at random instants; the partner must end up equal to the cohort.
 
 Slow, so it is no part of the test run, which holds a short form of it (`tests/sync/test_killed.py`).
 """
