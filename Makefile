@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench storm clean
+.PHONY: install demo demo-tui test check bench storm crash browser clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -30,6 +30,12 @@ bench: install  ## Ratios against hand-written floors, in one run.
 
 storm: install  ## Slow: fifty runs killed at random instants; the partner must end up equal to the cohort.
 	$(BIN)/python -m checks.storm
+
+crash: install  ## Slow: the server and its mover killed 200 times under load; every acknowledged event must be there once.
+	$(BIN)/python -m checks.crash
+
+browser: install  ## Slow, needs node and npm: the official mixpanel-browser against a hub.
+	$(BIN)/python -m checks.browser
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,10 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
-
-HUB = str(Path(sys.executable).with_name("hub"))
-_START = 60.0  # seconds that a server may take to answer
+from checks.serving import HUB, environment, free_port, kill, serving
 
 
 @dataclass(frozen=True)
@@ -44,20 +38,20 @@ class Outcome:
 def storm(home: Path, kills: int, *, seed: int, say: Any = print) -> Outcome:
     """Kill the server, its mover or both `kills` times under load, let it come to rest, and compare."""
     chance = random.Random(seed)
-    port, token = _free_port(), _prepared(home)
+    port, token = free_port(), _prepared(home)
     record = home.parent / "record.jsonl"
     with _recording(port, token, record) as recorder:
         for number in range(1, kills + 1):
-            with _serving(home, port) as server:
+            with serving(home, port) as server:
                 time.sleep(chance.uniform(0.0, 0.6))
                 victim = chance.choice(["server", "mover", "both"])
-                _kill(server, victim)
+                kill(server, victim)
                 if victim == "mover":
                     time.sleep(chance.uniform(0.0, 0.4))
-                    _kill(server, "both")
+                    kill(server, "both")
             if number % 10 == 0:
                 say(f"{number} kills, {_lines(record):,} answers on record")
-        with _serving(home, port) as server:
+        with serving(home, port) as server:
             recorder.terminate()  # it finishes what is in hand
             recorder.wait(60)
             server.terminate()
@@ -66,61 +60,10 @@ def storm(home: Path, kills: int, *, seed: int, say: Any = print) -> Outcome:
 
 
 def _prepared(home: Path) -> str:
-    environment = _environment(home)
+    environment = environment(home)
     subprocess.run([HUB, "init"], env=environment, check=True, capture_output=True)
     made = subprocess.run([HUB, "token", "add", "--json"], env=environment, check=True, capture_output=True)
     return str(json.loads(made.stdout)["token"])
-
-
-def _environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "HUB_HOME": str(home)}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def _serving(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    with (home.parent / "server.log").open("ab") as log:
-        command = [HUB, "serve", "--port", str(port)]
-        server = subprocess.Popen(command, env=_environment(home), stdout=log, stderr=log, start_new_session=True)
-        try:
-            _wait_until_it_answers(server, port)
-            yield server
-        finally:
-            _kill(server, "both")
-
-
-def _wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + _START
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code:
-                return
-        except httpx.TransportError:
-            time.sleep(0.02)
-    raise SystemExit(f"hub serve does not answer (exit code {server.poll()}): see server.log")
-
-
-def _kill(server: subprocess.Popen[bytes], victim: str) -> None:
-    """SIGKILL for the server, its children, or all of them."""
-    children = _children(server.pid)
-    for pid in {"server": [server.pid], "mover": children, "both": [server.pid, *children]}[victim]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    if victim != "mover":
-        server.wait()
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
 
 
 @contextmanager
@@ -162,7 +105,7 @@ def _compared(home: Path, record: Path, kills: int) -> Outcome:
 def _exported(home: Path) -> Counter[str]:
     command = [HUB, "event", "export"]
     found: Counter[str] = Counter()
-    with subprocess.Popen(command, env=_environment(home), stdout=subprocess.PIPE) as export:
+    with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE) as export:
         for line in export.stdout or ():
             found[json.loads(line)["properties"]["$insert_id"]] += 1
     if export.returncode:
@@ -172,7 +115,7 @@ def _exported(home: Path) -> Counter[str]:
 
 def _counter(home: Path) -> int:
     command = [HUB, "profile", "show", "counter", "--json"]
-    shown = subprocess.run(command, env=_environment(home), capture_output=True, check=False)
+    shown = subprocess.run(command, env=environment(home), capture_output=True, check=False)
     return int(json.loads(shown.stdout)["properties"]["n"]) if shown.returncode == 0 else 0
 
 

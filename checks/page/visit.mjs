@@ -5,13 +5,13 @@ import { createRequire } from "node:module";
 import { JSDOM } from "jsdom";
 
 const [url, token] = process.argv.slice(2);
-const library = readFileSync(createRequire(import.meta.url).resolve("mixpanel-browser/dist/mixpanel.globals.js"), "utf8");
+const library = readFileSync(createRequire(import.meta.url).resolve("mixpanel-browser"), "utf8");
 const page = new JSDOM("<!doctype html><title>A shop</title><p>Welcome</p>", {
   url: "http://shop.example/welcome",
   runScripts: "outside-only",
   pretendToBeVisual: true,
 });
-page.window.eval(library);
+page.window.eval(`window.mixpanel = (function () { const module = { exports: {} }; ${library}; return module.exports; })();`);
 const { mixpanel } = page.window;
 
 const answered = (call) =>
