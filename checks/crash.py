@@ -60,9 +60,9 @@ def storm(home: Path, kills: int, *, seed: int, say: Any = print) -> Outcome:
 
 
 def _prepared(home: Path) -> str:
-    environment = environment(home)
-    subprocess.run([HUB, "init"], env=environment, check=True, capture_output=True)
-    made = subprocess.run([HUB, "token", "add", "--json"], env=environment, check=True, capture_output=True)
+    environ = environment(home)
+    subprocess.run([HUB, "init"], env=environ, check=True, capture_output=True)
+    made = subprocess.run([HUB, "token", "add", "--json"], env=environ, check=True, capture_output=True)
     return str(json.loads(made.stdout)["token"])
 
 
