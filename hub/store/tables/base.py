@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, MetaData, TypeDecorator, text
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -36,3 +36,9 @@ metadata = MetaData(
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 """A number that rises with every row."""
+
+
+def free_after_removal(table: str) -> Index:
+    """A name belongs to one row of a project at a time; a row that was removed (`removed_at`) gives it free."""
+    live = text("removed_at IS NULL")
+    return Index(f"uq_{table}_live", "project_id", "name", unique=True, sqlite_where=live, postgresql_where=live)

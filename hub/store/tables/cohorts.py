@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, String, Table, Text
 
-from hub.store.tables.base import UtcDateTime, metadata
+from hub.store.tables.base import UtcDateTime, free_after_removal, metadata
 
 cohorts = Table(
     "cohorts",
@@ -19,5 +19,6 @@ cohorts = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("size", BigInteger),  # people, when last evaluated
     Column("evaluated_at", UtcDateTime),
-    UniqueConstraint("project_id", "name"),
+    Column("removed_at", UtcDateTime),  # by a person; the row stays, because the ledger refers to it
+    free_after_removal("cohorts"),
 )

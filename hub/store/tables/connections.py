@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text
 
-from hub.store.tables.base import UtcDateTime, metadata
+from hub.store.tables.base import UtcDateTime, free_after_removal, metadata
 
 connections = Table(
     "connections",
@@ -34,7 +22,8 @@ connections = Table(
     Column("checked_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    UniqueConstraint("project_id", "name"),
+    Column("removed_at", UtcDateTime),  # by a person; the row stays, because the ledger refers to it
+    free_after_removal("connections"),
 )
 
 pulls = Table(

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Boolean,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import JSON, BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
 
-from hub.store.tables.base import Id, UtcDateTime, metadata
+from hub.store.tables.base import Id, UtcDateTime, free_after_removal, metadata
 
 syncs = Table(
     "syncs",
@@ -35,7 +23,8 @@ syncs = Table(
     Column("missed", Integer, nullable=False, default=0),  # ticks that nobody was there for
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    UniqueConstraint("project_id", "name"),
+    Column("removed_at", UtcDateTime),  # by a person; the row stays, because the ledger refers to it
+    free_after_removal("syncs"),
     Index("ix_syncs_due", "state", "next_run_at"),
 )
 
