@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from hub.people.exemptions import Exemptions
     from hub.people.mtu import Mtu
     from hub.people.profiles_service import Profiles
+    from hub.projects import Projects
     from hub.status import Status
     from hub.sync.service import Syncs
+    from hub.tokens import Tokens
 
 
 class Hub:
@@ -55,6 +57,20 @@ class Hub:
     def settings(self) -> Settings:
         """The settings of this hub."""
         return self.workspace.settings
+
+    @cached_property
+    def projects(self) -> Projects:
+        """All projects of this hub."""
+        from hub.projects import Projects
+
+        return Projects(self.workspace)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Who may send data to this project."""
+        from hub.tokens import Tokens
+
+        return Tokens(self.workspace)
 
     @cached_property
     def plugins(self) -> Plugins:

@@ -16,6 +16,8 @@ from hub.cli.mtu import By
 from hub.errors import HubError, Interrupted, UsageError
 
 NOUNS = {
+    "project": "Projects: each with its own events, people, cohorts and syncs.",
+    "token": "Tokens: who may send events and profiles to a project.",
     "event": "Events: take them in from files.",
     "profile": "Profiles: take them in from files.",
     "cohort": "Cohorts: define, count and list people.",
