@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,21 +39,28 @@ class _Chunk:
     block: Block
     form: Form
     updates: list[Update] = field(default_factory=list)
+    lines: list[tuple[int, bytes]] = field(default_factory=list)
+    """Where each of the updates is, and what it is."""
     reasons: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
 
     def add(self, number: int, line: bytes) -> None:
         try:
             self.updates.append(update_of(decode(line)))
+            self.lines.append((number, line))
         except Rejected as error:
             if line and not line.isspace():
                 self.reasons[error.reason] += 1
                 if len(self.rejects) < SAMPLE:
                     self.rejects.append(Reject(number, error.reason, excerpt(line)))
 
-    @property
-    def tally(self) -> Tally:
-        tally = Tally(len(self.updates), self.reasons.total(), dict(self.reasons), self.rejects)
+    def tally(self, refused: Sequence[tuple[int, str]] = ()) -> Tally:
+        """What was found. `refused` are the updates that could not be folded in: their places, and why."""
+        unfolded = [(*self.lines[place], reason) for place, reason in refused[:SAMPLE]]
+        rejects = [*self.rejects, *(Reject(number, reason, excerpt(line)) for number, line, reason in unfolded)]
+        rejects = sorted(rejects, key=lambda reject: reject.line)[:SAMPLE]
+        reasons = self.reasons + Counter(reason for _, reason in refused)
+        tally = Tally(len(self.updates) - len(refused), reasons.total(), dict(reasons), rejects)
         return located(tally, self.block, self.form)
 
 
@@ -107,7 +114,7 @@ def _check_whole(file: Source, block_bytes: int, stop: Stop | None, began: float
     try:
         for chunk in _chunks(file, 0, block_bytes):
             stopped(stop, f"nothing of {file.name} was imported yet")
-            tally, last = tally + chunk.tally, chunk.block.last
+            tally, last = tally + chunk.tally(), chunk.block.last
     except InputError as error:
         raise InputError(f"{error.message} Nothing of it went in.", hint=error.hint) from error
     if tally.rejected:
@@ -127,10 +134,10 @@ def _chunks(file: Source, done: int, block_bytes: int) -> Iterator[_Chunk]:
 
 
 def _commit(workspace: Workspace, entry: Entry, chunk: _Chunk) -> Entry:
-    after = entry.after(chunk.block.last, chunk.tally)
     with workspace.store.writing() as connection:
         ledger.check_alone(connection, entry)
-        apply_updates(connection, workspace.project.id, chunk.updates, now())
+        applied = apply_updates(connection, workspace.project, chunk.updates, now())
+        after = entry.after(chunk.block.last, chunk.tally(applied.refused))
         ledger.record(connection, after)
     return after
 
