@@ -50,7 +50,7 @@ identity_links = Table(
     Column("one", String(300), primary_key=True),
     Column("other", String(300), primary_key=True),
     Column("time", BigInteger, nullable=False),  # of the earliest event that says so, microseconds since 1970 UTC
-    Column("failed", Text, nullable=False, default=""),  # why it links nobody
-    Index("ix_identity_links_one", "project_id", "one"),
-    Index("ix_identity_links_other", "project_id", "other"),
+    Column("failed", String(16), nullable=False, default=""),  # why it links nobody: taken, full, already ...
+    Index("ix_identity_links_one", "project_id", "one", "failed", "time"),
+    Index("ix_identity_links_other", "project_id", "other", "failed", "time"),
 )

@@ -57,12 +57,16 @@ def upgrade() -> None:
         sa.Column("one", sa.String(length=300), nullable=False),
         sa.Column("other", sa.String(length=300), nullable=False),
         sa.Column("time", sa.BigInteger(), nullable=False),
-        sa.Column("failed", sa.Text(), nullable=False),
+        sa.Column("failed", sa.String(length=16), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_identity_links_project_id")),
         sa.PrimaryKeyConstraint("project_id", "kind", "one", "other", name=op.f("pk_identity_links")),
     )
-    op.create_index("ix_identity_links_one", "identity_links", ["project_id", "one"], unique=False)
-    op.create_index("ix_identity_links_other", "identity_links", ["project_id", "other"], unique=False)
+    op.create_index(
+        "ix_identity_links_one", "identity_links", ["project_id", "one", "failed", "time"], unique=False
+    )
+    op.create_index(
+        "ix_identity_links_other", "identity_links", ["project_id", "other", "failed", "time"], unique=False
+    )
     op.create_table(
         "rejection_samples",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
