@@ -13,21 +13,19 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hub.events.lines import MAX_TEXT, Rejected, decode
-from hub.events.record import Event, event_of, is_flat
+from hub.events.lines import MAX_TEXT, Rejected, decode, excerpt
+from hub.events.record import Event, Rules, event_of
 from hub.events.report import SAMPLE, Reject
 from hub.events.table import Table, record_of, text_of, unpack
-from hub.lake.tables import EVENTS, TIME
+from hub.lake.tables import EVENT_COLUMNS, TIME
 from hub.lake.typed import property_columns
-
-_EXCERPT = 200
 
 
 class Job(msgspec.Struct, frozen=True):
     """What to make of a block whose first line has the number `first`. With a `table`, its lines are packed rows.
 
     Lines up to `counted` were counted by an earlier run and are left out; lines up to `written` are in the lake
-    already and are only counted.
+    already and are only counted. `simplified` is the project's identity system: Simplified ID merge, or Original.
     """
 
     project_id: int
@@ -36,6 +34,7 @@ class Job(msgspec.Struct, frozen=True):
     counted: int
     written: int
     table: Table | None = None
+    simplified: bool = True
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -86,7 +85,7 @@ def events_batch(events: Iterable[Event], project_id: int, received_at: datetime
     project = pa.repeat(pa.scalar(project_id, pa.int32()), size)
     received = pa.repeat(pa.scalar(received_at, TIME), size)
     columns = [project, _months(time), name, distinct_id, device_id, user_id, time, insert_id, source, received, *maps]
-    return pa.RecordBatch.from_arrays(columns, schema=EVENTS.schema)
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT_COLUMNS)
 
 
 @dataclass
@@ -103,11 +102,12 @@ class _Found:
 
 def _events(data: bytes, job: Job, found: _Found) -> Iterator[Event]:
     """The events of a block that are to be written; all that is counted goes to `found`."""
+    rules = Rules(simplified=job.simplified)
     for number, line in enumerate(data.split(b"\n"), job.first):
         if number <= job.counted:
             continue
         try:
-            event = event_of(decode(line), flat=is_flat(line))
+            event = event_of(decode(line), rules)
         except Rejected as error:
             if line and not line.isspace():
                 found.reject(number, error.reason, line)
@@ -119,22 +119,18 @@ def _events(data: bytes, job: Job, found: _Found) -> Iterator[Event]:
 
 def _events_of_rows(data: bytes, job: Job, table: Table, found: _Found) -> Iterator[Event]:
     """As `_events`, for rows."""
+    rules = Rules(simplified=job.simplified)
     for number, row in enumerate(unpack(data), job.first):
         if number <= job.counted:
             continue
         try:
-            event = event_of(record_of(row, table), flat=True)
+            event = event_of(record_of(row, table), rules)
         except Rejected as error:
             found.reject(number, error.reason, text_of(row, table))
         else:
             found.accepted += 1
             if number > job.written:
                 yield event
-
-
-def excerpt(line: bytes) -> str:
-    """The beginning of a line, fit to be shown and stored."""
-    return line[:_EXCERPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _months(time: pa.Array) -> pa.Array:

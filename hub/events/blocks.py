@@ -12,7 +12,7 @@ import msgspec
 from hub.errors import InputError
 from hub.events.array import ArraySplitter, BrokenArray
 from hub.events.batch import Tally
-from hub.events.lines import MAX_BYTES
+from hub.events.lines import MAX_BYTES, worded
 from hub.events.rows import RowReader, lines_of
 from hub.events.source import BOM, Form, Source
 from hub.events.table import Row, Table, pack
@@ -85,17 +85,13 @@ def located(tally: Tally, block: Block, form: Form) -> Tally:
         replace(
             reject,
             line=places[reject.line - first],
-            reason=_worded(reject.reason, form),
+            reason=worded(reject.reason, form),
             element=reject.line if form is Form.ARRAY else None,
         )
         for reject in tally.rejects
     ]
-    reasons = {_worded(reason, form): count for reason, count in tally.reasons.items()}
+    reasons = {worded(reason, form): count for reason, count in tally.reasons.items()}
     return msgspec.structs.replace(tally, reasons=reasons, rejects=rejects)
-
-
-def _worded(reason: str, form: Form) -> str:
-    return f"The {form}{reason.removeprefix('The line')}" if reason.startswith("The line") else reason
 
 
 def _lines(source: Source, stream: Readable, size: int) -> Iterator[Block]:

@@ -28,7 +28,7 @@ from hub.events.mapping import Mapping, delimiter_of, digest_of, is_called_a_tab
 from hub.events.report import ImportReport, Progress, Refused, Stop
 from hub.events.sniffing import check_is_events
 from hub.events.source import Source, opened, stopped
-from hub.lake.tables import EVENTS
+from hub.lake.tables import EVENT_COLUMNS, EVENTS
 from hub.workspace import Workspace
 
 _LOOKED_AT = 256 * 1024  # bytes, to see what a file is
@@ -138,11 +138,12 @@ def _jobs(
     workspace: Workspace, file: Source, sizes: Sizes, stop: Stop | None, *, counted: int = 0, written: int = 0
 ) -> Iterator[tuple[Block, Job]]:
     """The blocks that are not counted yet."""
-    project, received_at = workspace.project.id, now()
+    project, received_at = workspace.project, now()
     for block in blocks(file, sizes.block_bytes):
         stopped(stop, file.name)
         if block.last > counted:
-            yield block, Job(project, received_at, block.first, counted, written, file.table)
+            simplified = project.identity == "simplified"
+            yield block, Job(project.id, received_at, block.first, counted, written, file.table, simplified)
 
 
 class _Import:
@@ -221,7 +222,7 @@ class _Import:
             raise InputError(
                 f"{self._file.name} was written to while it was read.", hint="Import it when it is finished."
             )
-        rows = pa.Table.from_batches(chunk.rows, EVENTS.schema)
+        rows = pa.Table.from_batches(chunk.rows, EVENT_COLUMNS)
         if rows.num_rows:
             self._workspace.lake.append(EVENTS, rows, application=self._application, version=chunk.last)
         entry = self._entry.after(chunk.last, chunk.tally)

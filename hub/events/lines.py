@@ -25,14 +25,26 @@ _NOBODY = ("anon", "anonymous", "nil", "none", "null", "n/a", "na", "undefined",
 BANNED_IDS = frozenset((_NO_UUID, *_NOBODY, "0", "-1", "true", "false", "[]", "{}"))
 """Values that stand for nobody, in any case of letters (Mixpanel's import reference)."""
 _LONGEST_WORD = 9
+_EXCERPT = 200
 
 
 class Rejected(ValueError):
-    """A line that does not go in. `reason` is a sentence without the line's own values, so that it can be counted."""
+    """A record that does not go in.
 
-    def __init__(self, reason: str) -> None:
+    `reason` is a sentence without the record's own values, so that it can be counted. `field` is what is wrong with it,
+    such as `properties.time`; "" when that is the record itself. `excerpt` is the beginning of its text, of one that
+    could not be parsed.
+    """
+
+    def __init__(self, reason: str, field: str = "", excerpt: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.field = field
+        self.excerpt = excerpt
+
+
+class Ignored(Rejected):
+    """An event that asks not to be taken in (`$ignore`)."""
 
 
 def decode(line: bytes) -> Any:
@@ -43,7 +55,7 @@ def decode(line: bytes) -> Any:
     """
     if len(line) > MAX_BYTES:
         raise Rejected("The line is larger than 1 MB.")
-    if b"\\u0000" in line and _NUL.search(line):
+    if holds_nul(line):
         raise Rejected("A text holds a NUL character.")
     try:
         return orjson.loads(line)
@@ -51,19 +63,34 @@ def decode(line: bytes) -> Any:
         raise Rejected(_why_not_json(line)) from error
 
 
-def identifier(value: Any, name: str) -> str | None:
+def holds_nul(text: bytes) -> bool:
+    """Whether JSON text holds a NUL character, which it can only hold escaped."""
+    return b"\\u0000" in text and _NUL.search(text) is not None
+
+
+def excerpt(text: bytes) -> str:
+    """The beginning of a record's text, fit to be shown and stored."""
+    return text[:_EXCERPT].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def worded(reason: str, noun: str) -> str:
+    """A reason in words for what is no line: an element, a row, a record."""
+    return f"The {noun}{reason.removeprefix('The line')}" if reason.startswith("The line") else reason
+
+
+def identifier(value: Any, name: str, field: str = "") -> str | None:
     """An id as text: a number becomes its digits, null is None.
 
-    Raises Rejected when it is something else, longer than MAX_TEXT, or one of BANNED_IDS.
+    Raises Rejected, for `field` or else `name`, when it is something else, longer than MAX_TEXT or one of BANNED_IDS.
     """
     if type(value) is not str:
         if value is None:
             return None
-        value = _digits(value, name)
+        value = _digits(value, name, field or name)
     if len(value) > MAX_TEXT:
-        raise Rejected(f"{name} is longer than {MAX_TEXT} characters.")
+        raise Rejected(f"{name} is longer than {MAX_TEXT} characters.", field or name)
     if is_banned(value):
-        raise Rejected(f"{name} is a value that stands for nobody.")
+        raise Rejected(f"{name} is a value that stands for nobody.", field or name)
     return value  # type: ignore[no-any-return]  # it was found to be a str
 
 
@@ -72,8 +99,9 @@ def is_banned(text: str) -> bool:
     return (len(text) <= _LONGEST_WORD and text.lower() in BANNED_IDS) or text == _NO_UUID
 
 
-def check_container(value: Any, *, most: int = MAX_ITEMS, objects: int = 0, lists: int = 0) -> None:
-    """Make sure that a list or an object has at most `most` items and keeps within MAX_DEPTH. Raises Rejected."""
+def check_container(value: Any, *, field: str = "", most: int = MAX_ITEMS, objects: int = 0, lists: int = 0) -> None:
+    """Make sure that a list or an object has at most `most` items and keeps within MAX_DEPTH. Raises Rejected, for
+    `field`."""
     if isinstance(value, dict):
         objects, items = objects + 1, list(value.values())
     elif isinstance(value, list):
@@ -81,16 +109,16 @@ def check_container(value: Any, *, most: int = MAX_ITEMS, objects: int = 0, list
     else:
         return
     if len(items) > most:
-        raise Rejected(f"A list or an object within the properties has more than {most} items.")
+        raise Rejected(f"A list or an object within the properties has more than {most} items.", field)
     if objects > MAX_DEPTH or lists > MAX_DEPTH:
-        raise Rejected(f"A property nests more than {MAX_DEPTH} deep.")
+        raise Rejected(f"A property nests more than {MAX_DEPTH} deep.", field)
     for item in items:
-        check_container(item, most=most, objects=objects, lists=lists)
+        check_container(item, field=field, most=most, objects=objects, lists=lists)
 
 
-def _digits(value: Any, name: str) -> str:
+def _digits(value: Any, name: str, field: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Rejected(f"{name} is neither text nor a number.")
+        raise Rejected(f"{name} is neither text nor a number.", field)
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 

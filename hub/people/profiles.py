@@ -15,10 +15,10 @@ from pathlib import Path
 from hub.clock import now
 from hub.errors import InputError
 from hub.events import ledger
-from hub.events.batch import Tally, excerpt
+from hub.events.batch import Tally
 from hub.events.blocks import Block, beginning, blocks, located
 from hub.events.ledger import Entry
-from hub.events.lines import Rejected, decode
+from hub.events.lines import Rejected, decode, excerpt
 from hub.events.report import SAMPLE, ImportReport, Progress, Refused, Reject, Stop
 from hub.events.sniffing import check_is_profiles
 from hub.events.source import Form, Source, opened, stopped

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hub.events.batch import Job, decode_block
 from hub.events.lines import BANNED_IDS, Rejected, decode
-from hub.events.record import event_of, is_flat, microseconds
+from hub.events.record import event_of, microseconds
 
 NOV_14 = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 SECONDS = 1_700_000_000
@@ -252,11 +252,3 @@ def test_no_record_raises_anything_but_a_reason(properties, name):
     assert tally.accepted + tally.rejected == 1
     assert batch.num_rows == tally.accepted
     batch.validate(full=True)
-
-
-@settings(deadline=None)
-@given(st.dictionaries(st.text(max_size=3), json_value, max_size=4))
-def test_a_line_called_flat_holds_no_list_or_object(properties):
-    line = json.dumps({"event": "A", "properties": properties}).encode()
-
-    assert not (is_flat(line) and any(isinstance(value, dict | list) for value in properties.values()))
