@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -120,15 +121,20 @@ class Folding:
         return self._pushed(name, items, [*fresh.values()]) if fresh else items
 
     def _without(self, name: str, items: list[Any], value: Any) -> list[Any]:
-        key = _key(value)
-        if key not in self._listed(name, items).keys:
+        listed = self._listed(name, items)
+        if _key(value) not in listed.keys:
             return items
-        return [item for item in items if _key(item) != key]
+        return self._noted(name, listed.without(value))
 
     def _pushed(self, name: str, items: list[Any], values: list[Any]) -> list[Any]:
-        grown = self._listed(name, items).grown(values)
-        self._lists[name] = grown
-        return grown.items
+        listed = self._listed(name, items).with_more(values)
+        if listed.size > MAX_VALUE_BYTES:
+            raise Rejected("A list would be larger than 256 KB.")
+        return self._noted(name, listed)
+
+    def _noted(self, name: str, listed: _List) -> list[Any]:
+        self._lists[name] = listed
+        return listed.items
 
     def _listed(self, name: str, items: list[Any]) -> _List:
         """What is known of a list. It was kept if it is still that very list, and not one of a refused update."""
@@ -140,7 +146,10 @@ class Folding:
 
 @dataclass
 class _List:
-    """A list with what would take long to find out again for each update: its size as JSON and what is in it."""
+    """A list with what would take long to find out again for each of many updates: its size as JSON, and what is in it.
+
+    The list that comes of it takes over its `keys`: it is not needed any more, unless the update is refused.
+    """
 
     items: list[Any]
     size: int
@@ -149,17 +158,38 @@ class _List:
     def keys(self) -> set[Any]:
         return {_key(item) for item in self.items}
 
-    def grown(self, values: list[Any]) -> _List:
-        commas = len(values) - (0 if self.items else 1)
-        size = self.size + sum(len(orjson.dumps(value)) for value in values) + commas
-        if size > MAX_VALUE_BYTES:
-            raise Rejected("A list would be larger than 256 KB.")
-        grown = _List([*self.items, *values], size)
+    def with_more(self, values: list[Any]) -> _List:
+        more = self._succeeded([*self.items, *values], sum(len(orjson.dumps(value)) for value in values))
+        if "keys" in more.__dict__:
+            more.keys.update(_key(value) for value in values)
+        return more
+
+    def without(self, value: Any) -> _List:
+        kept: list[Any] = []
+        start, gone, key = 0, 0, _key(value)
+        for place in self._places(value):
+            if _key(self.items[place]) == key:
+                kept += self.items[start:place]
+                gone += len(orjson.dumps(self.items[place]))
+                start = place + 1
+        less = self._succeeded(kept + self.items[start:], -gone)
+        less.keys.discard(key)
+        return less
+
+    def _places(self, value: Any) -> Iterator[int]:
+        """Where the value is, or one that Python takes for it: as quick as it gets in a long list."""
+        place = -1
+        with suppress(ValueError):
+            while True:
+                place = self.items.index(value, place + 1)
+                yield place
+
+    def _succeeded(self, items: list[Any], more: int) -> _List:
+        commas = max(len(items) - 1, 0) - max(len(self.items) - 1, 0)
+        successor = _List(items, self.size + more + commas)
         if "keys" in self.__dict__:
-            grown.keys = self.keys  # handed on: this list is gone, unless the update is refused
-            grown.keys.update(_key(value) for value in values)
-            del self.keys
-        return grown
+            successor.keys = self.__dict__.pop("keys")
+        return successor
 
 
 def _changed(profile: Profile | None, given: Profile, change: Callable[[str, Any, Any], Any], empty: Any) -> Profile:

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, Row, bindparam, func, select
 
 from hub.events.lines import Rejected
+from hub.people.identity_state import members, resolve
 from hub.people.profile_fold import Folding, Profile, united
 from hub.people.profile_update import Update
 from hub.store.tables import profiles, projects
@@ -38,6 +39,10 @@ class Stored:
     seq: int
     known_at: datetime
     properties: Profile
+
+    def figures(self) -> dict[str, Any]:
+        """For machines: the stable keys of `hub profile show --json`."""
+        return {"distinct_id": self.distinct_id, "known_at": self.known_at, "properties": self.properties}
 
 
 def lock(connection: Connection, project_id: int) -> None:
@@ -100,6 +105,12 @@ def stored(connection: Connection, project_id: int, ids: Sequence[str]) -> list[
     return [Stored(row.distinct_id, row.seq, row.known_at, orjson.loads(row.properties)) for row in rows]
 
 
+def ids_of(connection: Connection, project_id: int, one: str) -> list[str]:
+    """All ids of the person whom an id belongs to, the canonical one first."""
+    person = resolve(connection, project_id, [one]).get(one, one)
+    return [person, *sorted(members(connection, project_id, [person]))]
+
+
 def current(connection: Connection, project_id: int, ids: Sequence[str]) -> dict[str, Row[Any]]:
     """The rows of these profiles by id; those of deleted ones too."""
     found: dict[str, Row[Any]] = {}
@@ -115,8 +126,6 @@ def _keys(connection: Connection, project: Project, updates: Sequence[Update]) -
     ids = [update.distinct_id for update in updates]
     if project.identity == "simplified":
         return ids
-    from hub.people.identity import resolve
-
     meant = [update.distinct_id for update in updates if not update.ignore_alias]
     people = resolve(connection, project.id, [*dict.fromkeys(meant)])
     return [key if update.ignore_alias else people.get(key, key) for key, update in zip(ids, updates, strict=True)]

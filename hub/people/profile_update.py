@@ -48,7 +48,7 @@ def update_of(record: Any, *, arrived: int | None = None) -> Update:
         raise Rejected("This is an event, not a profile: use `hub event import`.")
     distinct_id = identifier(record.get("$distinct_id"), "$distinct_id", "$distinct_id")
     if not distinct_id:
-        raise Rejected("$distinct_id is missing, or empty.")
+        raise Rejected("$distinct_id is missing, or empty.", "$distinct_id")
     operations = tuple(_operation(name, given) for name, given in record.items() if name in _READ)
     if not operations:
         raise Rejected("The line has no operator such as $set, and no $properties.")
@@ -61,27 +61,27 @@ def _operation(name: str, given: Any) -> Operation:
 
 def _object(name: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise Rejected(f"{name} is not an object.")
-    return {key[:MAX_TEXT]: _value(value) for key, value in given.items()}
+        raise Rejected(f"{name} is not an object.", name)
+    return {key[:MAX_TEXT]: _value(name, value) for key, value in given.items()}
 
 
 def _numbers(name: str, given: Any) -> dict[str, Any]:
     numbers = _object(name, given)
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in numbers.values()):
-        raise Rejected(f"{name} has a value that is not a number.")
+        raise Rejected(f"{name} has a value that is not a number.", name)
     return numbers
 
 
 def _lists(name: str, given: Any) -> dict[str, Any]:
     values = _object(name, given)
     if any(value is None for value in values.values()):
-        raise Rejected(f"{name} has a value that is null.")
+        raise Rejected(f"{name} has a value that is null.", name)
     return {key: value if isinstance(value, list) else [value] for key, value in values.items()}
 
 
 def _names(name: str, given: Any) -> list[str]:
     if not isinstance(given, list) or not all(isinstance(item, str) for item in given):
-        raise Rejected(f"{name} is not a list of names.")
+        raise Rejected(f"{name} is not a list of names.", name)
     return [item[:MAX_TEXT] for item in given]
 
 
@@ -89,14 +89,14 @@ def _nothing(_name: str, _given: Any) -> str:
     return ""
 
 
-def _value(value: Any) -> Any:
+def _value(name: str, value: Any) -> Any:
     if isinstance(value, str):
         return value[:MAX_TEXT]
     if isinstance(value, list | dict):
-        check_container(value, most=MAX_BYTES)
+        check_container(value, field=name, most=MAX_BYTES)
         cut = _cut(value)
         if len(orjson.dumps(cut)) > MAX_VALUE_BYTES:
-            raise Rejected("A list or an object is larger than 256 KB.")
+            raise Rejected("A list or an object is larger than 256 KB.", name)
         return cut
     return value
 
