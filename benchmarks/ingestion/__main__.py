@@ -2,8 +2,8 @@
 
 1. Hub and floor (`floor.py`) take turns, each as fast as the loader can: the ratio of their best rounds. A round of the
    hub ends when everything that was answered is in the lake, so its rate includes the move.
-2. For `--minutes` (10), the loader sends at a fixed rate of `--rate` events/s: the backlog must not grow, and the memory of
-   the last minute must be that of the second.
+2. For `--minutes` (10), the loader sends at a fixed rate of `--rate` events/s: the backlog must not grow, the memory
+   of the last minute must be that of the second.
 3. A cohort is counted again and again while 5,000 events/s arrive, and in quiet.
 """
 
@@ -86,9 +86,7 @@ def _ratio(rounds: int, seconds: float) -> None:
     for _ in range(rounds):
         floor = max(floor, _round_of_the_floor(seconds))
         hub = max(hub, _round_of_the_hub(seconds))
-    print(
-        f"/import as fast as it goes: hub {hub:,.0f} events/s with the move, floor {floor:,.0f}, {hub / floor:.0%} of it"
-    )
+    print(f"/import at full speed: hub {hub:,.0f} events/s with the move, floor {floor:,.0f}, {hub / floor:.0%} of it")
 
 
 def _round_of_the_floor(seconds: float) -> float:
