@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ SCHEMA_HEAD = "0004"
 class Store:
     """The control plane behind one SQLAlchemy URL. Safe to use from several threads and processes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pragmas: Mapping[str, str] | None = None) -> None:
+        """Open the database at `url` when it is first used. `pragmas` are what SQLite is told beside, or instead of,
+        what it is always told."""
         try:
             parsed = make_url(url)
         except ArgumentError as error:
@@ -34,7 +36,7 @@ class Store:
         self.embedded = parsed.get_backend_name() == "sqlite"
         self.engine = create_engine(parsed, pool_pre_ping=not self.embedded)
         if self.embedded:
-            _prepare_sqlite(self.engine)
+            _prepare_sqlite(self.engine, pragmas or {})
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -99,17 +101,23 @@ def _sqlite_file_exists(store: Store) -> bool:
     return bool(store.url.database) and Path(str(store.url.database)).exists()
 
 
-def _prepare_sqlite(engine: Any) -> None:
+_PRAGMAS = {
+    "busy_timeout": str(BUSY_SECONDS * 1000),
+    "journal_mode": "WAL",
+    "synchronous": "NORMAL",
+    "foreign_keys": "ON",
+}
+
+
+def _prepare_sqlite(engine: Any, pragmas: Mapping[str, str]) -> None:
+    # those of a new file (page_size, auto_vacuum) must come before the one that makes it, journal_mode
+    told = {**pragmas, **_PRAGMAS, **pragmas}
+
     @event.listens_for(engine, "connect")
     def _on_connect(raw: Any, _record: Any) -> None:
         raw.isolation_level = None  # SQLAlchemy's own BEGIN is given by `writing` and `reading`
-        for pragma in (
-            f"busy_timeout = {BUSY_SECONDS * 1000}",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "foreign_keys = ON",
-        ):
-            raw.execute(f"PRAGMA {pragma}")
+        for name, value in told.items():
+            raw.execute(f"PRAGMA {name} = {value}")
 
 
 def _no_room(store: Store) -> bool:
