@@ -1,7 +1,7 @@
 """Who is who: links found in events, applied to the control plane, and from there to the lake.
 
-What the rest of the hub uses of identity. The rules are in `identity_simplified` and `identity_original`; docs/identity.md
-tells them to people.
+What the rest of the hub uses of identity. The rules are in `identity_simplified` and `identity_original`;
+docs/identity.md tells them to people.
 """
 
 from __future__ import annotations

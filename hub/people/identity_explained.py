@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from hub.people.identity_clusters import MOST_IDS
 from hub.people.identity_links import (
@@ -77,6 +78,15 @@ class Cluster:
     failed: tuple[FailedLink, ...] = ()
     failures: int = 0
 
+    def figures(self) -> dict[str, Any]:
+        """For machines: a part of the stable keys of `hub person show --json`."""
+        return {
+            "person": self.person,
+            "ids": [asdict(each) for each in self.ids],
+            "failed_links": [asdict(each) for each in self.failed],
+            "failed_link_count": self.failures,
+        }
+
 
 def explain_cluster(connection: Connection, project: Project, one: str) -> Cluster:
     """The person to whom an id belongs, why each of their ids is theirs, and which links with them failed.
@@ -122,7 +132,8 @@ def _words(link: Link) -> tuple[str, str]:
 
 def _failed(connection: Connection, project_id: int, ids: Sequence[str]) -> tuple[int, tuple[FailedLink, ...]]:
     links = identity_links.c
-    failures, newest = 0, []
+    failures = 0
+    newest: list[Row[Any]] = []
     for page in pages(ids):
         ends = (links.one.in_(page), links.other.in_(page) & links.one.not_in(page))
         for end in ends:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection, Delete, bindparam
 
 from hub.people.identity_links import DEVICE, TAKEN, Link
 from hub.people.identity_state import Belonging, belonging, change, record
@@ -44,7 +44,7 @@ def apply_device_links(connection: Connection, project_id: int, links: Sequence[
     return change(connection, project_id, before, after, at)
 
 
-def _first_now(project_id: int) -> object:
+def _first_now(project_id: int) -> Delete:
     """Whoever turns out to be the first user did not fail."""
     table = identity_links.c
     this = (table.project_id == project_id, table.kind == DEVICE)

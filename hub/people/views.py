@@ -7,17 +7,19 @@ resolved when read, so that an event for somebody unknown becomes theirs when th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING
 
 import ibis
+import pyarrow as pa
 
 from hub.lake.tables import EVENTS, IDENTITY, PROFILES
 
 if TYPE_CHECKING:
-    from hub.lake.lake import Filter
     from hub.lake.reading import Reader
+    from hub.lake.snapshot import Filter
     from hub.workspace import Project
 
 MATCH = "$match:"
@@ -29,23 +31,28 @@ DEVICE = "$device:"
 _EMAIL = "$email"
 
 
-def people_events(reader: Reader, project: Project, *, months: Sequence[str] | None = None) -> ibis.Table:
+def people_events(
+    reader: Reader, project: Project, *, months: Sequence[str] | None = None, known_at: datetime | None = None
+) -> ibis.Table:
     """The project's events, with the column `person` beside those of the lake's table.
 
-    `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. Whatever was imported
-    twice is here twice.
+    `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. `known_at` (aware) asks who
+    was who by what the hub knew then; the events are those that are there now.
     """
-    return with_person(project_events(reader, project, months), owners(reader, project, months=months))
+    people = owners(reader, project, months=months, known_at=known_at)
+    return with_person(project_events(reader, project, months), people)
 
 
-def people_profiles(reader: Reader, project: Project) -> ibis.Table:
+def people_profiles(reader: Reader, project: Project, *, known_at: datetime | None = None) -> ibis.Table:
     """The newest profile of each person who has one, with the column `person` beside those of the lake's table.
 
-    A person with several ids has one profile: that of the canonical id, else the one that changed last.
+    It is that of the canonical id. Under original identity somebody whose canonical id has none has the one of their
+    ids that changed last; under simplified identity what was set on a device does not go over to its user.
+    `known_at` (aware) asks for what the hub knew then.
     """
-    identity = _identity(reader, project)
-    profiles = with_person(_newest_profiles(reader, project), identity)
-    if identity is None:
+    identity = _identity(reader, project, known_at)
+    profiles = _owned_profiles(reader, project, identity, known_at)
+    if identity is None or project.identity == "simplified":
         return profiles
     order = [(profiles.distinct_id == profiles.person).desc(), profiles.seq.desc()]
     ranked = profiles.mutate(rank=ibis.row_number().over(group_by=profiles.person, order_by=order))
@@ -61,38 +68,63 @@ def event_people(reader: Reader, project: Project, *, until: ibis.Value) -> ibis
     return found if people is None else found.distinct()
 
 
-def owners(reader: Reader, project: Project, *, months: Sequence[str] | None = None) -> ibis.Table | None:
+def owners(
+    reader: Reader, project: Project, *, months: Sequence[str] | None = None, known_at: datetime | None = None
+) -> ibis.Table | None:
     """Whose an id is, for every id that is not its own person: columns `id`, `person`. None when there is none.
 
-    Holds the identity map, and the pseudo ids of message events in these months.
+    Holds the identity map, and the pseudo ids of message events in these months. `known_at` (aware) asks for what the
+    hub knew then.
     """
-    found = [part for part in (_identity(reader, project), links(reader, project, months=months)) if part is not None]
+    parts = (_identity(reader, project, known_at), links(reader, project, months=months, known_at=known_at))
+    found = [part for part in parts if part is not None]
     return reduce(lambda left, right: left.union(right), found) if found else None
 
 
-def links(reader: Reader, project: Project, *, months: Sequence[str] | None = None) -> ibis.Table | None:
+def links(
+    reader: Reader, project: Project, *, months: Sequence[str] | None = None, known_at: datetime | None = None
+) -> ibis.Table | None:
     """The people behind the pseudo ids of message events: columns `id`, `person`. None without such events.
 
-    An address of several profiles belongs to the smallest distinct_id; one of nobody is not in the table.
-    Message events always have a source, which lets this pass over everybody else's files and rows.
+    An address of several people belongs to the one with the smallest distinct_id; one of nobody is not in the table.
+    Message events always have a source, which lets this pass over everybody else's files and rows. `known_at` (aware)
+    asks for the profiles and people of then.
     """
     if not reader.has(EVENTS, "source", _partitions(project, months)):
         return None
-    key = ("links", project.id, None if months is None else tuple(months))
-    return reader.once(key, lambda: _links(reader, project, months))
+    key = ("links", project.id, None if months is None else tuple(months), known_at)
+    return reader.once(key, lambda: _links(reader, project, months, known_at))
 
 
-def _links(reader: Reader, project: Project, months: Sequence[str] | None) -> ibis.Table | None:
+def _links(
+    reader: Reader, project: Project, months: Sequence[str] | None, known_at: datetime | None
+) -> ibis.Table | None:
     events = project_events(reader, project, months)
     marked = events.filter(events.source.notnull() & events.distinct_id.startswith(MATCH))
     pseudo = reader.keep(marked.select(id=marked.distinct_id).distinct())
     properties = _column(reader, pseudo.select(property=_property_of(pseudo.id)).distinct())
     if not properties:
         return None
+    return reader.keep(_matched(reader, project, pseudo, properties, known_at))
+
+
+def match_owners(reader: Reader, project: Project, pseudo_ids: Collection[str]) -> dict[str, str]:
+    """The people behind these pseudo ids of message events, as of `links`; one of nobody is left out."""
+    if not pseudo_ids:
+        return {}
+    pseudo = reader.rows(pa.table({"id": [*pseudo_ids]}))
+    properties = {each.removeprefix(MATCH).partition(":")[0] for each in pseudo_ids}
+    found = _matched(reader, project, pseudo, properties, None)
+    return {row["id"]: row["person"] for batch in reader.batches(found) for row in batch.to_pylist()}
+
+
+def _matched(
+    reader: Reader, project: Project, pseudo: ibis.Table, properties: Collection[str], known_at: datetime | None
+) -> ibis.Table:
     # profiles are read once for each property: a table used twice would be kept in memory as a whole
-    owned = [_owned(reader, project, pseudo, name) for name in sorted(properties)]
+    owned = [_owned(reader, project, pseudo, name, known_at) for name in sorted(properties)]
     matched = reduce(lambda left, right: left.union(right), owned)
-    return reader.keep(matched.group_by("id").agg(person=matched.person.argmin(matched.distinct_id)))
+    return matched.group_by("id").agg(person=matched.person.argmin(matched.distinct_id))
 
 
 def with_person(rows: ibis.Table, people: ibis.Table | None) -> ibis.Table:
@@ -121,15 +153,17 @@ def match_value(profiles: ibis.Table, property_name: str, how: str) -> ibis.Valu
     return normalised(ibis.coalesce(profiles.strings.get(property_name), digits), how)
 
 
-def _owned(reader: Reader, project: Project, pseudo: ibis.Table, property_name: str) -> ibis.Table:
+def _owned(
+    reader: Reader, project: Project, pseudo: ibis.Table, property_name: str, known_at: datetime | None
+) -> ibis.Table:
     """The pseudo ids of one property with everybody whom they may mean: `id`, `person`, `distinct_id`."""
     prefix = f"{MATCH}{property_name}:"
-    identity = _identity(reader, project)
+    identity = _identity(reader, project, known_at)
     if property_name == "distinct_id":
         ids = pseudo.filter(pseudo.id.startswith(prefix))
         owned = with_person(ids.mutate(distinct_id=ids.id.substr(len(prefix))), identity)
         return owned.select("id", "person", "distinct_id")
-    profiles = with_person(_newest_profiles(reader, project), identity)
+    profiles = _owned_profiles(reader, project, identity, known_at)
     value = match_value(profiles, property_name, "email" if property_name == _EMAIL else "exact")
     candidates = profiles.select("person", "distinct_id", id=ibis.literal(prefix).concat(value))
     return candidates.join(pseudo, "id").select("id", "person", "distinct_id")
@@ -150,18 +184,49 @@ def project_events(reader: Reader, project: Project, months: Sequence[str] | Non
     return events.filter(events.distinct_id != "")  # an event without an id belongs to nobody
 
 
-def _newest_profiles(reader: Reader, project: Project) -> ibis.Table:
+def _owned_profiles(
+    reader: Reader, project: Project, identity: ibis.Table | None, known_at: datetime | None
+) -> ibis.Table:
+    """The newest profile of every id, with the column `person`; without those that nobody sees any more."""
+    profiles = _newest_profiles(reader, project, known_at)
+    if identity is None or project.identity != "simplified":
+        return with_person(profiles, identity)
+    # what was set on a device before it was somebody's stays with the device
+    own = profiles.anti_join(identity, profiles.distinct_id == identity.id)
+    return own.mutate(person=own.distinct_id)
+
+
+def _newest_profiles(reader: Reader, project: Project, known_at: datetime | None) -> ibis.Table:
     # each side reads the table for itself: one table used twice would be kept in memory as a whole
     rows, all_rows = (reader.table(PROFILES, _of(project)) for _ in range(2))
+    if known_at is not None:
+        all_rows = all_rows.filter(all_rows.known_at <= known_at)
     newest = all_rows.group_by("distinct_id").agg(seq=all_rows.seq.max())
     return rows.semi_join(newest, ["distinct_id", "seq"]).filter(~rows.deleted)
 
 
-def _identity(reader: Reader, project: Project) -> ibis.Table | None:
+def _identity(reader: Reader, project: Project, known_at: datetime | None = None) -> ibis.Table | None:
+    """Whose an id is: `id`, `person`, for every id that is not its own person. None when there is none.
+
+    An interval that has ended has two rows, that of its beginning and that of its end, until they are compacted.
+    """
     if not reader.has(IDENTITY, "id", _of(project)):
         return None
-    known = reader.table(IDENTITY, _of(project))
-    return known.filter(known.known_to.isnull()).select("id", "person")
+    if known_at is not None:
+        return _identity_then(reader.table(IDENTITY, _of(project)), known_at)
+    begun = reader.table(IDENTITY, _of(project))
+    begun = begun.filter(begun.known_to.isnull())
+    if reader.has(IDENTITY, "known_to", _of(project)):
+        ended = reader.table(IDENTITY, _of(project))
+        ended = ended.filter(ended.known_to.notnull()).select("id", "known_from")
+        begun = begun.anti_join(ended, ["id", "known_from"])
+    return begun.select("id", "person")
+
+
+def _identity_then(known: ibis.Table, at: datetime) -> ibis.Table:
+    begun = known.filter(known.known_from <= at)
+    intervals = begun.group_by("id", "person", "known_from").agg(known_to=begun.known_to.max())
+    return intervals.filter(intervals.known_to.isnull() | (intervals.known_to > at)).select("id", "person")
 
 
 def _partitions(project: Project, months: Sequence[str] | None) -> list[Filter]:

@@ -19,6 +19,11 @@ def lake(tmp_path):
     return make_workspace(tmp_path / "home")
 
 
+@pytest.fixture
+def original(tmp_path):
+    return make_workspace(tmp_path / "original", identity="original")
+
+
 def _opened(value: str, *, source: str | None = "mailchimp", name: str = "$email") -> EventRow:
     return EventRow(f"$match:{name}:{value}", "Opened", NOW, source=source)
 
@@ -109,11 +114,19 @@ def test_other_properties_match_exactly_numbers_by_their_digits_and_values_may_h
     }
 
 
-def test_the_owner_of_an_address_is_followed_through_the_identity_map(lake):
-    add_events(lake, [_opened("ann@x.no"), _opened("dev", name="distinct_id")])
-    add_profiles(lake, [ProfileRow("alias", {"$email": "ann@x.no"})])
-    add_identity(lake, {"alias": "ann", "dev": "ann"})
-    assert {person for _, person in _owners(lake)} == {"ann"}
+def test_the_owner_of_an_address_is_followed_through_the_identity_map(original):
+    add_events(original, [_opened("ann@x.no"), _opened("dev", name="distinct_id")])
+    add_profiles(original, [ProfileRow("alias", {"$email": "ann@x.no"})])
+    add_identity(original, {"alias": "ann", "dev": "ann"})
+    assert {person for _, person in _owners(original)} == {"ann"}
+
+
+def test_an_address_set_on_a_device_is_not_its_users(lake):
+    add_events(lake, [_opened("ann@x.no")])
+    add_profiles(lake, [ProfileRow("$device:1", {"$email": "ann@x.no"})])
+    assert [person for _, person in _owners(lake)] == ["$device:1"]
+    add_identity(lake, {"$device:1": "ann"})
+    assert [person for _, person in _owners(lake)] == ["$match:$email:ann@x.no"]
 
 
 def test_without_message_events_there_is_no_link_table(lake):
@@ -135,11 +148,20 @@ def test_the_newest_profile_counts_and_a_deleted_one_is_gone(lake):
     assert _profiles(lake) == {"ann": {"plan": "b"}}
 
 
-def test_a_person_with_several_ids_has_the_profile_of_the_canonical_one(lake):
-    add_profiles(lake, [ProfileRow("ann", {"plan": "own"}, seq=1), ProfileRow("alias", {"plan": "alias"}, seq=2)])
-    add_profiles(lake, [ProfileRow("x", {"plan": "older"}, seq=3), ProfileRow("y", {"plan": "newer"}, seq=4)])
-    add_identity(lake, {"alias": "ann", "x": "bob", "y": "bob"})
-    assert _profiles(lake) == {"ann": {"plan": "own"}, "bob": {"plan": "newer"}}
+def test_a_person_with_several_ids_has_the_profile_of_the_canonical_one(original):
+    add_profiles(original, [ProfileRow("ann", {"plan": "own"}, seq=1), ProfileRow("alias", {"plan": "alias"}, seq=2)])
+    add_profiles(original, [ProfileRow("x", {"plan": "older"}, seq=3), ProfileRow("y", {"plan": "newer"}, seq=4)])
+    add_identity(original, {"alias": "ann", "x": "bob", "y": "bob"})
+    assert _profiles(original) == {"ann": {"plan": "own"}, "bob": {"plan": "newer"}}
+
+
+def test_under_simplified_identity_the_profile_of_a_device_is_not_carried_over_to_its_user(lake):
+    add_profiles(lake, [ProfileRow("$device:1", {"plan": "device"}, seq=1)])
+    assert _profiles(lake) == {"$device:1": {"plan": "device"}}
+    add_identity(lake, {"$device:1": "ann"})
+    assert _profiles(lake) == {}
+    add_profiles(lake, [ProfileRow("ann", {"plan": "own"}, seq=2)])
+    assert _profiles(lake) == {"ann": {"plan": "own"}}
 
 
 def test_a_profile_that_changes_during_a_query_does_not_drop_out_of_it(lake):
