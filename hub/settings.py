@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -88,6 +88,22 @@ class Settings(BaseSettings):
     """Events that do not make anybody a monthly tracked user, beside those that ship and that connectors declare."""
     mtu_exempt_remove: Pairs = ()
     """Events that count all the same. What is both added and removed counts."""
+    server_trusted_proxies: str = ""
+    """Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between; `*` is everybody."""
+    server_client_bytes: ByteSize = Field(default=ByteSize(2_000_000_000), gt=0)
+    """What one client (an address, for one project) may send in a minute, in bytes of bodies as they come."""
+    server_client_records: int = Field(default=12_000_000, gt=0)
+    """What one client may send in a minute, in events and profile updates."""
+    server_backlog_bytes: ByteSize = Field(default=ByteSize(4 * 1024**3), gt=0)
+    """How many bytes may wait to be moved to the lake until clients are told to come back."""
+    server_backlog_records: int = Field(default=10_000_000, gt=0)
+    """How many records may wait to be moved to the lake until clients are told to come back."""
+    server_bytes_in_flight: ByteSize = Field(default=ByteSize(128 * 1024**2), gt=0)
+    """How many bytes of bodies the server holds in memory at once until clients are told to come back."""
+    server_body_seconds: float = Field(default=60, gt=0)
+    """How long the body of one request may take."""
+    server_connections: int = Field(default=4096, gt=0)
+    """How many connections the server holds open at once."""
 
     @property
     def lake_root(self) -> Path:
@@ -98,6 +114,12 @@ class Settings(BaseSettings):
     def control_plane_url(self) -> str:
         """The SQLAlchemy URL of the control plane."""
         return self.database_url or f"sqlite:///{self.home / 'hub.db'}"
+
+    @property
+    def intake_url(self) -> str:
+        """The SQLAlchemy URL of the intake log: a file of its own, or tables beside the control plane's on PostgreSQL."""
+        on_a_server = self.database_url.startswith("postgresql")
+        return self.database_url if on_a_server else f"sqlite:///{self.home / 'intake.db'}"
 
     @property
     def key_file(self) -> Path:
