@@ -117,7 +117,7 @@ class Settings(BaseSettings):
 
     @property
     def intake_url(self) -> str:
-        """The SQLAlchemy URL of the intake log: a file of its own, or tables beside the control plane's on PostgreSQL."""
+        """The SQLAlchemy URL of the intake log: a file of its own; on PostgreSQL beside the control plane's tables."""
         on_a_server = self.database_url.startswith("postgresql")
         return self.database_url if on_a_server else f"sqlite:///{self.home / 'intake.db'}"
 

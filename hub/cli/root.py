@@ -19,7 +19,8 @@ NOUNS = {
     "project": "Projects: each with its own events, people, cohorts and syncs.",
     "token": "Tokens: who may send events and profiles to a project.",
     "event": "Events: take them in from files.",
-    "profile": "Profiles: take them in from files.",
+    "profile": "Profiles: in from files, as they are, and how they came to be so.",
+    "person": "People: all that is known of somebody.",
     "cohort": "Cohorts: define, count and list people.",
     "connection": "Connections: accounts at partners.",
     "sync": "Syncs: keep a cohort at a partner, once or for ever.",
@@ -207,6 +208,17 @@ def mtu(
         return
     found = hub.mtu_by_month(months or 1, month, by_source=by is By.SOURCE)
     show(found, as_json=as_json, several=months is not None, plot=plot)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 is a free one.")] = 8420,
+) -> None:
+    """Take in what SDKs send, for all projects, and move it to the lake. Ctrl-C or SIGTERM ends it within 10 s."""
+    from hub.cli.serve import serve_hub
+
+    serve_hub(host, port)
 
 
 @app.command()

@@ -1,0 +1,61 @@
+"""The mover beside a server: a process of its own, so that moving takes no time from requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_LOOK_EVERY = 0.2  # seconds
+_END_SECONDS = 4.0  # it finishes the batch in hand, which it could be killed in the middle of as well
+_LONGEST_PAUSE = 10.0  # seconds between its end and a new one
+_LASTED = 30.0  # seconds after which it ran well
+
+
+class Mover:
+    """Keeps one `hub.intake.moving` running on the hub in `home`, and starts it again whenever it ends."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs now."""
+        return self._process is not None and self._process.poll() is None
+
+    async def keep(self) -> None:
+        """Start it, and start it again whenever it has ended, until cancelled. It runs on then."""
+        pause = _LOOK_EVERY
+        while True:
+            started = time.monotonic()
+            self._process = self._started()
+            while self.alive:  # noqa: ASYNC110 - a process tells nobody that it ends
+                await asyncio.sleep(_LOOK_EVERY)
+            pause = _LOOK_EVERY if time.monotonic() - started > _LASTED else min(pause * 2, _LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    def stop(self) -> None:
+        """Ask it to end, and kill it if it does not: it may be killed anywhere. Blocks for a few seconds at most."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LOOK_EVERY)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        # a session of its own: Ctrl-C in a terminal is for the server, which tells the mover when it is time
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "hub.intake.moving"],
+            env={**os.environ, "HUB_HOME": str(self._home)},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
