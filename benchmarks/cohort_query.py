@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from hub.lake.lake import Lake
-from hub.lake.tables import EVENTS, PROPERTY_MAPS, TIME
+from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS, TIME
 
 if TYPE_CHECKING:
     from hub.lake.reading import Reader
@@ -115,7 +115,7 @@ def _rows(pick: np.random.Generator, size: int, *, people: int) -> pa.Table:
         "received_at": pa.array(times, TIME),
         **{name: _properties(kind, size, pick, systems) for name, kind in PROPERTY_MAPS},
     }
-    return pa.table(columns, schema=EVENTS.schema)
+    return pa.table(columns, schema=EVENT_COLUMNS)
 
 
 def _properties(kind: pa.DataType, size: int, pick: np.random.Generator, systems: pa.Array) -> pa.Array:

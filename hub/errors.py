@@ -13,6 +13,7 @@
     ├── Busy                      somebody else is doing it right now
     ├── Interrupted               stopped by a signal after saving; exit code 130 or 143
     ├── StoreError                the control plane or the lake cannot be used (full disk, newer schema)
+    │   └── Overtaken             what was to be replaced has changed meanwhile; nothing was written, try again
     ├── SecretsUnreadable         the key does not open the secrets
     ├── PluginError               a plugin is broken; it is named and left out
     └── PartnerError              a partner said no, or nothing
@@ -87,6 +88,10 @@ class Interrupted(HubError):
 
 class StoreError(HubError):
     """The control plane or the lake cannot be read or written."""
+
+
+class Overtaken(StoreError):
+    """What was to be replaced in the lake was changed by somebody else meanwhile. Nothing was written."""
 
 
 class SecretsUnreadable(HubError):

@@ -101,5 +101,5 @@ def _maps(properties: list[Mapping[str, Any]]) -> dict[str, pa.Array]:
 
 
 def _append(workspace: Workspace, layout: Any, columns: Mapping[str, Any]) -> None:
-    rows = pa.table(dict(columns), schema=layout.schema)
+    rows = pa.table(dict(columns), schema=layout.columns)
     workspace.lake.append(layout, rows, application="test", version=next(_versions))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from hub.clock import now
 from hub.connectors.contract import MessageEvent, MessageEvents
-from hub.lake.tables import EVENTS, PROPERTY_MAPS
+from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS
 from hub.lake.typed import property_columns
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _rows(project_id: int, connection: str, known: MessageEvents, events: list[M
     }
     properties = [{**event.properties, "$source": known.source, CONNECTION: connection} for event in events]
     maps = zip((name for name, _ in PROPERTY_MAPS), property_columns(properties), strict=True)
-    return pa.table({**columns, **dict(maps)}, schema=EVENTS.schema)
+    return pa.table({**columns, **dict(maps)}, schema=EVENT_COLUMNS)
 
 
 def _month(instant: datetime) -> str:

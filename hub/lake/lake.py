@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from hub.errors import StoreError
-from hub.lake.tables import LAYOUTS, TableLayout
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from hub.errors import Busy, Overtaken, StoreError
+from hub.lake.snapshot import Filter, Snapshot
+from hub.lake.tables import LAYOUTS, TAIL, TableLayout
 
 _WRITING = WriterProperties(compression="ZSTD", compression_level=1)
+_COMPACTING = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=128 * 1024)
+"""Groups of rows so small that a question about one event passes over most of them, and several threads share them."""
+_COMPACTED_FILE = 512 * 1024 * 1024
 _ATTEMPTS = 5
 
-Filter = tuple[str, str, str | list[str]]
-"""A partition filter, as Delta spells it: ("month", "in", ["2026-10", "2026-11"])."""
+Rows: TypeAlias = pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]]
+"""What is written: at hand, or as batches; a function that gives batches may be asked again."""
 
 
 class Lake:
@@ -34,42 +35,42 @@ class Lake:
         self.root = root
 
     def create(self) -> None:
-        """Make the tables that are missing."""
+        """Make the tables that are missing, and bring those of an older layout into the present one."""
+        from hub.lake.making import make, rebuild
+
         for layout in LAYOUTS:
-            DeltaTable.create(
-                self._path(layout),
-                schema=layout.schema,
-                mode="ignore",
-                partition_by=list(layout.partition_by),
-                name=layout.name,
-            )
+            rebuild(self, layout)
+            make(self.path(layout), layout)
 
     def append(
-        self,
-        layout: TableLayout,
-        rows: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]],
-        *,
-        application: str,
-        version: int,
+        self, layout: TableLayout, rows: Rows, *, application: str, version: int, after: int | None = None
     ) -> bool:
-        """Append `rows` in one commit, unless `application` has committed `version` or a later one.
+        """Append `rows` (with `layout.columns`) in one commit, unless `application` has committed `version` or a later
+        one. Returns whether this call wrote them. Versions of one application must rise.
 
-        Returns whether this call wrote them. Versions of one application must rise. Rows that can be had again (a
-        table, or a function that gives them) are written again when another process's commit came in between.
-        Raises StoreError when the disk is full or the table cannot be written; nothing is half-written.
+        With `after`, the version that the caller believes to be the last committed (0: none): when it is not, somebody
+        else has moved on, and Busy is raised. Rows that can be had again (a table, or a function that gives them) are
+        written again when another process's commit came in between. Raises StoreError when the disk is full or the
+        table cannot be written; nothing is half-written.
         """
         for attempt in range(_ATTEMPTS):
             table = self._table(layout)
             committed = table.transaction_version(application)
+            if after is not None and (committed or 0) != after:
+                raise Busy(
+                    f"Another process has written to the lake's table {layout.name} as {application}: "
+                    f"up to {committed or 0}, and not {after}.",
+                    hint="Nothing is lost: the other goes on with it.",
+                )
             if committed is not None and committed >= version:
                 return False
             try:
                 write_deltalake(
                     table,
-                    _reader(layout, rows),
+                    _of_generation(layout, rows, table),
                     mode="append",
                     writer_properties=_WRITING,
-                    commit_properties=CommitProperties(app_transactions=[Transaction(application, version)]),
+                    commit_properties=_marked({application: version}),
                 )
                 return True
             except CommitFailedError as error:
@@ -88,20 +89,43 @@ class Lake:
         *,
         predicate: str,
         seen: Snapshot | None = None,
+        marks: Mapping[str, int] | None = None,
     ) -> None:
-        """Put `rows` in the place of all rows that fulfil `predicate`, in one commit: for compaction.
+        """Put `rows` (with `layout.schema`) in the place of all rows that fulfil `predicate`, in one commit: for
+        compaction. `marks` are versions of applications that are committed with it.
 
-        With `seen`, the snapshot that `rows` were made of, rows that came in since are not lost: then it fails.
-        Raises StoreError; then nothing was changed.
+        With `seen`, the snapshot that `rows` were made of, rows that came in since and fulfil it are not lost: then
+        Overtaken is raised. Raises StoreError when it cannot be written. After either nothing was changed.
         """
         try:
             write_deltalake(
                 seen.table if seen else self._table(layout),
-                _reader(layout, rows),
+                _reader(layout.schema, rows),
                 mode="overwrite",
                 predicate=predicate,
-                writer_properties=_WRITING,
+                target_file_size=_COMPACTED_FILE,
+                writer_properties=_COMPACTING,
+                commit_properties=_marked(marks or {}),
             )
+        except CommitFailedError as error:
+            raise Overtaken(
+                f"Rows of the lake's table {layout.name} changed while they were written anew.",
+                hint="Nothing was changed or lost; run the command again.",
+            ) from error
+        except (DeltaError, OSError) as error:
+            raise self._unwritable(layout, error) from error
+
+    def mark(self, layout: TableLayout, application: str, version: int) -> None:
+        """Commit the version of an application, and no rows. Raises Overtaken when it was committed meanwhile."""
+        try:
+            write_deltalake(
+                self._table(layout),
+                layout.schema.empty_table(),
+                mode="append",
+                commit_properties=_marked({application: version}),
+            )
+        except CommitFailedError as error:
+            raise Overtaken(f"Another process is writing to the lake as {application}.", hint="Try again.") from error
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error
 
@@ -111,15 +135,19 @@ class Lake:
 
     def files(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> list[str]:
         """The files of the table's present snapshot, of the partitions that pass `filters`."""
-        return self._table(layout).file_uris(file_pruning_predicate=list(filters) or None)
+        return self.snapshot(layout).files(filters)
 
     def snapshot(self, layout: TableLayout) -> Snapshot:
         """The table as it is now, whatever is written later."""
-        return Snapshot(self._table(layout))
+        return Snapshot(self._table(layout), str(self.path(layout)))
+
+    def path(self, layout: TableLayout) -> Path:
+        """The folder of a table."""
+        return self.root / layout.name
 
     def _table(self, layout: TableLayout) -> DeltaTable:
         try:
-            return DeltaTable(self._path(layout))
+            return DeltaTable(self.path(layout))
         except TableNotFoundError as error:
             raise StoreError(
                 f"The lake in {self.root} has no table {layout.name}.",
@@ -130,9 +158,6 @@ class Lake:
                 f"The table {layout.name} of the lake cannot be read: {error}.", hint="Run `hub doctor`."
             ) from error
 
-    def _path(self, layout: TableLayout) -> Path:
-        return self.root / layout.name
-
     def _unwritable(self, layout: TableLayout, error: Exception) -> StoreError:
         full = "No space left" in str(error)
         said = "the disk is full" if full else str(error)
@@ -142,42 +167,37 @@ class Lake:
         )
 
 
-class Snapshot:
-    """One table at one instant: what several reads of one query must share."""
-
-    def __init__(self, table: DeltaTable) -> None:
-        self.table = table
-
-    def files(self, filters: Sequence[Filter] = ()) -> list[str]:
-        """The files of the partitions that pass `filters`."""
-        return self.table.file_uris(file_pruning_predicate=list(filters) or None)
-
-    def has_values(self, column: str, filters: Sequence[Filter] = ()) -> bool:
-        """Whether a column has a value in any of the partitions that pass `filters` (`=` and `in`).
-
-        Asks the statistics of the files and opens none; true too when they do not tell.
-        """
-        import pyarrow.compute as pc
-
-        files = pa.table(self.table.get_add_actions(flatten=True))
-        for name, _, wanted in filters:
-            values = pa.array([wanted] if isinstance(wanted, str) else wanted, pa.string())
-            files = files.filter(pc.is_in(files[f"partition.{name}"].cast(pa.string()), values))
-        if f"null_count.{column}" not in files.column_names:
-            return bool(files.num_rows)
-        told = zip(files["num_records"].to_pylist(), files[f"null_count.{column}"].to_pylist(), strict=True)
-        return any(rows is None or nulls is None or nulls < rows for rows, nulls in told)
+def generation(table: DeltaTable) -> int:
+    """The generation that rows are appended in, as of the snapshot `table`."""
+    return table.transaction_version(TAIL) or 1
 
 
-def _reader(
-    layout: TableLayout,
-    rows: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]],
-) -> pa.Table | pa.RecordBatchReader:
+def _marked(versions: Mapping[str, int]) -> CommitProperties:
+    return CommitProperties(app_transactions=[Transaction(name, version) for name, version in versions.items()])
+
+
+def _of_generation(layout: TableLayout, rows: Rows, table: DeltaTable) -> pa.Table | pa.RecordBatchReader:
+    """Rows as they are written, with the generation of the very snapshot that the commit is made on."""
+    found = _reader(layout.columns, rows)
+    if not layout.has_tail:
+        return found
+    number = pa.scalar(generation(table), pa.int32())
+    if isinstance(found, pa.Table):
+        return found.append_column(TAIL, pa.repeat(number, found.num_rows)).select(layout.schema.names)
+
+    def marked() -> Iterator[pa.RecordBatch]:
+        for batch in found:
+            yield batch.append_column(TAIL, pa.repeat(number, batch.num_rows)).select(layout.schema.names)
+
+    return pa.RecordBatchReader.from_batches(layout.schema, marked())
+
+
+def _reader(columns: pa.Schema, rows: Rows) -> pa.Table | pa.RecordBatchReader:
     if isinstance(rows, pa.Table):
         return rows
     if callable(rows):
         rows = rows()
     if isinstance(rows, pa.RecordBatch):
-        return pa.Table.from_batches([rows], layout.schema)
+        return pa.Table.from_batches([rows], columns)
     # pyarrow takes batches of other types as they are, and reads their bytes as numbers of the schema's types
-    return pa.RecordBatchReader.from_batches(layout.schema, (batch.cast(layout.schema) for batch in rows))
+    return pa.RecordBatchReader.from_batches(columns, (batch.cast(columns) for batch in rows))

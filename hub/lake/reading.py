@@ -8,13 +8,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pyarrow as pa
+
 from hub.errors import StoreError, UsageError
-from hub.lake.lake import Filter, Lake, Snapshot
+from hub.lake.lake import Lake
+from hub.lake.snapshot import Filter, Snapshot
 from hub.lake.tables import TableLayout
 
 if TYPE_CHECKING:
     import ibis
-    import pyarrow as pa
     from ibis.backends.duckdb import Backend
 
 
@@ -36,13 +38,19 @@ class Reader:
 
     def table(self, layout: TableLayout, filters: Sequence[Filter] = ()) -> ibis.Table:
         """The rows of a lake table's snapshot, of the partitions that pass `filters`."""
-        files = self.snapshot(layout).files(filters)
+        return self.of_files(layout, self.snapshot(layout).files(filters))
+
+    def of_files(self, layout: TableLayout, files: Sequence[str], *, numbered: bool = False) -> ibis.Table:
+        """The rows of some files of a lake table; with `numbered` also `filename` and `file_row_number`."""
+        extra = {"filename": pa.string(), "file_row_number": pa.int64()} if numbered else {}
+        columns = pa.schema([*layout.schema, *(pa.field(name, kind) for name, kind in extra.items())])
         if not files:
-            return self.rows(layout.schema.empty_table())
+            return self.rows(columns.empty_table())
         # partition columns are only in the paths, as text
-        stored = self.backend.read_parquet(files, hive_partitioning=True, hive_types_autocast=False)
+        options = {"hive_partitioning": True, "hive_types_autocast": False, **dict.fromkeys(extra, True)}
+        stored = self.backend.read_parquet(files, **options)
         types = {name: str(layout.schema.field(name).type) for name in layout.partition_by}
-        return stored.mutate(**{name: stored[name].cast(kind) for name, kind in types.items()})[layout.schema.names]
+        return stored.mutate(**{name: stored[name].cast(kind) for name, kind in types.items()})[columns.names]
 
     def has(self, layout: TableLayout, column: str, filters: Sequence[Filter] = ()) -> bool:
         """Whether a column has any value in the partitions that pass `filters` (`=` and `in`). Opens no file."""

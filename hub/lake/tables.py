@@ -7,6 +7,7 @@ sent with, so that no comparison ever crosses types.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -25,6 +26,11 @@ that is an ISO 8601 date or time. The elements of `lists` are JSON texts. `neste
 objects."""
 
 
+TAIL = "tail"
+"""The partition column of rows that are compacted later, and the name of the application transaction that counts the
+generations. Above 0 it is the generation in which a row was appended; 0 and below: compacted (`hub.lake.slices`)."""
+
+
 @dataclass(frozen=True)
 class TableLayout:
     """One table: its columns, and the columns that partition its files."""
@@ -33,6 +39,16 @@ class TableLayout:
     schema: pa.Schema
     partition_by: tuple[str, ...]
 
+    @property
+    def has_tail(self) -> bool:
+        """Whether appended rows are marked with their generation, for a compaction that appends may overlap with."""
+        return TAIL in self.partition_by
+
+    @cached_property
+    def columns(self) -> pa.Schema:
+        """The columns that writers bring: all but `tail`, which `Lake.append` fills in."""
+        return pa.schema([column for column in self.schema if column.name != TAIL])
+
 
 EVENTS = TableLayout(
     "events",
@@ -40,6 +56,7 @@ EVENTS = TableLayout(
         [
             ("project_id", pa.int32()),
             ("month", pa.string()),  # of `time`, in UTC: 2026-11
+            (TAIL, pa.int32()),
             ("event", pa.string()),
             ("distinct_id", pa.string()),
             ("device_id", pa.string()),
@@ -51,8 +68,11 @@ EVENTS = TableLayout(
             *PROPERTY_MAPS,
         ]
     ),
-    ("project_id", "month"),
+    ("project_id", "month", TAIL),
 )
+
+EVENT_COLUMNS: pa.Schema = EVENTS.columns
+"""The columns of `events` that writers bring."""
 
 PROFILES = TableLayout(
     "profiles",
