@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hub.inbound.service import Inbound
     from hub.people.exemptions import Exemptions
     from hub.people.mtu import Mtu
+    from hub.people.person import Person
     from hub.people.profiles_service import Profiles
     from hub.projects import Projects
     from hub.status import Status
@@ -83,15 +84,25 @@ class Hub:
     def events(self) -> Events:
         """Events in."""
         from hub.events.service import Events
+        from hub.people.identity_learning import Learning
 
-        return Events(self.workspace)
+        return Events(self.workspace, people=lambda: Learning(self.workspace))
 
     @cached_property
     def profiles(self) -> Profiles:
-        """Profiles in."""
+        """Profiles: in, as they are, and how they came to be so."""
         from hub.people.profiles_service import Profiles
 
         return Profiles(self.workspace)
+
+    def person(self, asked: str, *, by_email: bool = False, events: int = 10) -> Person:
+        """All that is known of somebody, by any of their ids or by their `$email`, with their last `events` events.
+
+        Raises NotFound when nobody is known by it, InputError when several people share the address.
+        """
+        from hub.people.person import find_person
+
+        return find_person(self.workspace, asked, by_email=by_email, events=events)
 
     @cached_property
     def cohorts(self) -> Cohorts:
