@@ -16,6 +16,7 @@ from hub.events.request import MAX_REQUEST_BYTES
 from hub.ingestion.received import Incoming, Received, Refused, received
 from hub.intake.gate import Gate
 from hub.intake.log import Backlog, IntakeLog
+from hub.intake.position import make_ready
 
 if TYPE_CHECKING:
     from hub.workspace import Project, Workspace
@@ -51,10 +52,11 @@ class Ingestion:
     """Belongs to one event loop, between `open` and `close`."""
 
     def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
         self._settings = workspace.settings
         self._access = Access(workspace.store)
         self._log = IntakeLog(workspace.settings.intake_url)
-        self._gate: Gate | None = None
+        self._gate = Gate(self._log)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="decode")
         self._backlog: Backlog | None = None
         self.counts = Counts()
@@ -63,16 +65,15 @@ class Ingestion:
 
     def open(self) -> None:
         """Begin to take in. Raises StoreError when the intake log or the control plane cannot be used."""
-        self._log.create()
+        make_ready(self._log, self._workspace.store, self._workspace.lake)
         self._access.refresh()
         self._backlog = self._log.backlog()
-        self._gate = Gate(self._log)
+        self._gate.open()
 
     def close(self) -> None:
         """Store what is under way, and end."""
         self._pool.shutdown()
-        if self._gate:
-            self._gate.close()
+        self._gate.close()
         self._log.close()
 
     async def watch(self) -> None:
@@ -135,7 +136,7 @@ class Ingestion:
 
     async def keep(self, found: Received) -> None:
         """Store what was read, so that it survives anything. Raises Refused (503): then nothing of it is stored."""
-        if found.arrivals and self._gate:
+        if found.arrivals:
             try:
                 await self._gate.put(found.arrivals)
             except StoreError as error:
