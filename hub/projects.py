@@ -61,6 +61,12 @@ def find_project(store: Store, name: str = "") -> Project:
     return _project(found[0])
 
 
+def every_project(store: Store) -> list[Project]:
+    """All projects of a hub, the oldest first."""
+    with store.reading() as connection:
+        return [_project(row) for row in connection.execute(select(projects).order_by(projects.c.id))]
+
+
 class Projects:
     """The projects of a hub: each has its own events, people, cohorts, connections, syncs and tokens."""
 
@@ -82,8 +88,7 @@ class Projects:
 
     def list(self) -> list[Project]:
         """Every project, the oldest first: the first is the one that commands work on when none is named."""
-        with self._store.reading() as connection:
-            return [_project(row) for row in connection.execute(select(projects).order_by(projects.c.id))]
+        return every_project(self._store)
 
     def get(self, name: str) -> Project:
         """The project called `name`. Raises NotFound."""

@@ -32,7 +32,7 @@ class _Waiting:
 class Gate:
     """Group commit: a thread of its own appends whatever waits, in the order in which it came, in one transaction.
 
-    `put` may be called from any number of event loops. Close it when nobody puts any more.
+    Between `open` and `close`, `put` may be called from any number of event loops.
     """
 
     def __init__(self, log: IntakeLog) -> None:
@@ -42,6 +42,9 @@ class Gate:
         self._closed = False
         self._bytes = 0
         self._thread = threading.Thread(target=self._run, name="intake gate", daemon=True)
+
+    def open(self) -> None:
+        """Begin to append."""
         self._thread.start()
 
     @property

@@ -103,6 +103,11 @@ class Head:
     first_id: int | None
     last_id: int
     wanted: int
+    backlog: Backlog
+
+    def holds(self, upto: int) -> bool:
+        """Whether any entry up to number `upto` waits to be moved."""
+        return self.first_id is not None and self.first_id <= upto
 
 
 class IntakeLog:
@@ -198,19 +203,18 @@ class IntakeLog:
             with contextlib.suppress(SQLAlchemyError):  # locked or full: the next time does it
                 self._tidy()
 
+    def head(self) -> Head:
+        """Where the log stands, and what waits in it. Cheap, however much that is."""
+        oldest = select(_entries.c.id, _entries.c.received_at).order_by(_entries.c.id).limit(1)
+        with self._store.reading() as connection:
+            row = connection.execute(select(_meta)).one()
+            first = connection.execute(oldest).first()
+        waiting = Backlog(row.entries, row.records, row.bytes, first.received_at if first else None)
+        return Head(row.epoch, first.id if first else None, row.last_id, row.wanted, waiting)
+
     def backlog(self) -> Backlog:
         """What waits to be moved. Cheap, however much it is."""
-        oldest = select(_entries.c.received_at).order_by(_entries.c.id).limit(1).scalar_subquery()
-        with self._store.reading() as connection:
-            row = connection.execute(select(_meta, oldest.label("oldest_at"))).one()
-        return Backlog(row.entries, row.records, row.bytes, row.oldest_at)
-
-    def head(self) -> Head:
-        """Where the log stands. Cheap."""
-        first = select(func.min(_entries.c.id)).scalar_subquery()
-        with self._store.reading() as connection:
-            row = connection.execute(select(_meta, first.label("first_id"))).one()
-        return Head(row.epoch, row.first_id, row.last_id, row.wanted)
+        return self.head().backlog
 
     def last_id(self) -> int:
         """The number of the newest entry there ever was; 0 before the first one."""
