@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -45,6 +46,16 @@ class Sizes:
     alone_bytes: int = 8 * 1024 * 1024
 
 
+class People(Protocol):
+    """Who has to know what events say about people. Calls may be repeated, for the same rows too."""
+
+    def learn(self, rows: pa.Table) -> None:
+        """Take note of who is who in rows (EVENT_COLUMNS) that are about to go into the lake."""
+
+    def publish(self) -> None:
+        """Let the lake know what was learnt."""
+
+
 @dataclass
 class _Chunk:
     """Decoded blocks that are committed together."""
@@ -68,6 +79,7 @@ def import_events(
     source: str | Path,
     *,
     mapping: Mapping | None = None,
+    people: People | None = None,
     strict: bool = False,
     progress: Progress | None = None,
     stop: Stop | None = None,
@@ -79,10 +91,10 @@ def import_events(
     `source` is a path, or `-` for standard input. A file is CSV when there is a mapping, or its name ends in .csv or
     .tsv. Lines that cannot go in are counted by reason and the first of them kept; all others go in, or with `strict`
     none: then the file is gone through twice. A file that is in already adds nothing; of CSV, the same file with
-    another mapping is another import. Raises InputError for a file that is not what it says or a mapping that does not
-    fit it, Refused (an InputError) when `strict` found a wrong line, Interrupted when `stop` was set, StoreError when
-    the lake or the control plane cannot be written: what was committed by then stays, and the same call goes on from
-    there.
+    another mapping is another import. `people` gets to know of all rows before they are in. Raises InputError for a
+    file that is not what it says or a mapping that does not fit it, Refused (an InputError) when `strict` found a wrong
+    line, Interrupted when `stop` was set, StoreError when the lake or the control plane cannot be written: what was
+    committed by then stays, and the same call goes on from there.
     """
     began = time.monotonic()
     sizes = sizes or Sizes()
@@ -95,7 +107,11 @@ def import_events(
         entry = ledger.begin(workspace.store, workspace.project.id, "events", file)
         if entry.done:
             return ledger.report(entry, file, time.monotonic() - began)
-        ended = _Import(workspace, file, entry, sizes=sizes, progress=progress, stop=stop).run()
+        try:
+            ended = _Import(workspace, file, entry, people, sizes=sizes, progress=progress, stop=stop).run()
+        finally:
+            if people:
+                people.publish()
         ledger.finish(workspace.store, ended)
         return ledger.report(ended, file, time.monotonic() - began)
 
@@ -154,12 +170,13 @@ class _Import:
         workspace: Workspace,
         file: Source,
         entry: Entry,
+        people: People | None,
         *,
         sizes: Sizes,
         progress: Progress | None,
         stop: Stop | None,
     ) -> None:
-        self._workspace, self._file, self._entry, self._sizes = workspace, file, entry, sizes
+        self._workspace, self._file, self._entry, self._people, self._sizes = workspace, file, entry, people, sizes
         self._progress, self._stop = progress, stop
         self._application = f"import:{workspace.project.id}:{file.digest}"
         self._counted, self._seen = entry.lines, entry.tally
@@ -224,6 +241,8 @@ class _Import:
             )
         rows = pa.Table.from_batches(chunk.rows, EVENT_COLUMNS)
         if rows.num_rows:
+            if self._people:  # first: rows that are in already do not come again after a kill
+                self._people.learn(rows)
             self._workspace.lake.append(EVENTS, rows, application=self._application, version=chunk.last)
         entry = self._entry.after(chunk.last, chunk.tally)
         with self._workspace.store.writing() as connection:
