@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +20,8 @@ Filter = tuple[str, str, str | list[str]]
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file of a table. `rows` and the instants of its column `time` are None when the log does not tell them."""
+    """One file of a table. `rows`, and the instants between which its column `time` lies, are None when the log does
+    not tell them."""
 
     path: str
     partition: dict[str, Any]
@@ -60,7 +61,7 @@ class Snapshot:
                 rows=row.get("num_records"),
                 written_at=datetime.fromtimestamp(row["modification_time"] / 1000, UTC),
                 first=row.get("min.time"),
-                last=row.get("max.time"),
+                last=_up_to(row.get("max.time")),
             )
             for row in found.select([name for name in wanted if name in found.column_names]).to_pylist()
         ]
@@ -89,6 +90,10 @@ class Snapshot:
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}"
+
+
+def _up_to(last: datetime | None) -> datetime | None:
+    return None if last is None else last + timedelta(milliseconds=1)  # the log cuts instants off after milliseconds
 
 
 def rows_of(files: Iterable[StoredFile]) -> int:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import ibis
 import pyarrow as pa
 
+from hub.lake import deduplicated
 from hub.lake.tables import EVENTS, IDENTITY, PROFILES
 
 if TYPE_CHECKING:
+    from hub.lake.deduplicated import Narrow
     from hub.lake.reading import Reader
     from hub.lake.snapshot import Filter
     from hub.workspace import Project
@@ -32,15 +34,21 @@ _EMAIL = "$email"
 
 
 def people_events(
-    reader: Reader, project: Project, *, months: Sequence[str] | None = None, known_at: datetime | None = None
+    reader: Reader,
+    project: Project,
+    *,
+    months: Sequence[str] | None = None,
+    narrow: Narrow | None = None,
+    known_at: datetime | None = None,
 ) -> ibis.Table:
-    """The project's events, with the column `person` beside those of the lake's table.
+    """The project's events, each once, with the column `person` beside EVENT_COLUMNS.
 
-    `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. `known_at` (aware) asks who
-    was who by what the hub knew then; the events are those that are there now.
+    `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. `narrow` as of
+    `hub.lake.deduplicated.events`. `known_at` (aware) asks who was who by what the hub knew then; the events are those
+    that are there now.
     """
     people = owners(reader, project, months=months, known_at=known_at)
-    return with_person(project_events(reader, project, months), people)
+    return with_person(project_events(reader, project, months, narrow), people)
 
 
 def people_profiles(reader: Reader, project: Project, *, known_at: datetime | None = None) -> ibis.Table:
@@ -50,7 +58,7 @@ def people_profiles(reader: Reader, project: Project, *, known_at: datetime | No
     ids that changed last; under simplified identity what was set on a device does not go over to its user.
     `known_at` (aware) asks for what the hub knew then.
     """
-    identity = _identity(reader, project, known_at)
+    identity = identity_map(reader, project, known_at)
     profiles = _owned_profiles(reader, project, identity, known_at)
     if identity is None or project.identity == "simplified":
         return profiles
@@ -61,7 +69,7 @@ def people_profiles(reader: Reader, project: Project, *, known_at: datetime | No
 
 def event_people(reader: Reader, project: Project, *, until: ibis.Value) -> ibis.Table:
     """Everybody who has an event before the instant `until`: the column `person`, each person once."""
-    events = project_events(reader, project)
+    events = project_events(reader, project, narrow=lambda rows: [rows.time < until])
     ids = events.filter(events.time < until).select("distinct_id").distinct()
     people = owners(reader, project)
     found = with_person(ids, people).select("person")
@@ -76,7 +84,7 @@ def owners(
     Holds the identity map, and the pseudo ids of message events in these months. `known_at` (aware) asks for what the
     hub knew then.
     """
-    parts = (_identity(reader, project, known_at), links(reader, project, months=months, known_at=known_at))
+    parts = (identity_map(reader, project, known_at), links(reader, project, months=months, known_at=known_at))
     found = [part for part in parts if part is not None]
     return reduce(lambda left, right: left.union(right), found) if found else None
 
@@ -99,7 +107,7 @@ def links(
 def _links(
     reader: Reader, project: Project, months: Sequence[str] | None, known_at: datetime | None
 ) -> ibis.Table | None:
-    events = project_events(reader, project, months)
+    events = project_events(reader, project, months, lambda rows: [rows.distinct_id.startswith(MATCH)])
     marked = events.filter(events.source.notnull() & events.distinct_id.startswith(MATCH))
     pseudo = reader.keep(marked.select(id=marked.distinct_id).distinct())
     properties = _column(reader, pseudo.select(property=_property_of(pseudo.id)).distinct())
@@ -127,13 +135,14 @@ def _matched(
     return matched.group_by("id").agg(person=matched.person.argmin(matched.distinct_id))
 
 
-def with_person(rows: ibis.Table, people: ibis.Table | None) -> ibis.Table:
-    """`rows` with the column `person`: the owner of `distinct_id` in `people` (`id`, `person`), else itself."""
+def with_person(rows: ibis.Table, people: ibis.Table | None, *, of: str = "distinct_id") -> ibis.Table:
+    """`rows` with the column `person`: the owner of the id in the column `of` by `people` (`id`, `person`), else the id
+    itself."""
     if people is None:
-        return rows.mutate(person=rows.distinct_id)
+        return rows.mutate(person=rows[of])
     owned = people.select(owned_id=people.id, owner=people.person)
-    joined = rows.left_join(owned, rows.distinct_id == owned.owned_id)
-    return joined.mutate(person=ibis.coalesce(joined.owner, joined.distinct_id)).drop("owned_id", "owner")
+    joined = rows.left_join(owned, rows[of] == owned.owned_id)
+    return joined.mutate(person=ibis.coalesce(joined.owner, joined[of])).drop("owned_id", "owner")
 
 
 def normalised(value: ibis.Value, how: str) -> ibis.Value:
@@ -158,7 +167,7 @@ def _owned(
 ) -> ibis.Table:
     """The pseudo ids of one property with everybody whom they may mean: `id`, `person`, `distinct_id`."""
     prefix = f"{MATCH}{property_name}:"
-    identity = _identity(reader, project, known_at)
+    identity = identity_map(reader, project, known_at)
     if property_name == "distinct_id":
         ids = pseudo.filter(pseudo.id.startswith(prefix))
         owned = with_person(ids.mutate(distinct_id=ids.id.substr(len(prefix))), identity)
@@ -178,9 +187,14 @@ def _property_of(pseudo_id: ibis.Value) -> ibis.Value:
     return rest.substr(0, rest.find(":"))
 
 
-def project_events(reader: Reader, project: Project, months: Sequence[str] | None = None) -> ibis.Table:
-    """The project's events that belong to somebody, without saying to whom: for what no person matters to."""
-    events = reader.table(EVENTS, _partitions(project, months))
+def project_events(
+    reader: Reader, project: Project, months: Sequence[str] | None = None, narrow: Narrow | None = None
+) -> ibis.Table:
+    """The project's events that belong to somebody, each once, without saying to whom: for what no person matters to.
+
+    `narrow` as of `hub.lake.deduplicated.events`.
+    """
+    events = deduplicated.events(reader, _partitions(project, months), narrow=narrow)
     return events.filter(events.distinct_id != "")  # an event without an id belongs to nobody
 
 
@@ -205,7 +219,7 @@ def _newest_profiles(reader: Reader, project: Project, known_at: datetime | None
     return rows.semi_join(newest, ["distinct_id", "seq"]).filter(~rows.deleted)
 
 
-def _identity(reader: Reader, project: Project, known_at: datetime | None = None) -> ibis.Table | None:
+def identity_map(reader: Reader, project: Project, known_at: datetime | None = None) -> ibis.Table | None:
     """Whose an id is: `id`, `person`, for every id that is not its own person. None when there is none.
 
     An interval that has ended has two rows, that of its beginning and that of its end, until they are compacted.
@@ -213,7 +227,7 @@ def _identity(reader: Reader, project: Project, known_at: datetime | None = None
     if not reader.has(IDENTITY, "id", _of(project)):
         return None
     if known_at is not None:
-        return _identity_then(reader.table(IDENTITY, _of(project)), known_at)
+        return _map_then(reader.table(IDENTITY, _of(project)), known_at)
     begun = reader.table(IDENTITY, _of(project))
     begun = begun.filter(begun.known_to.isnull())
     if reader.has(IDENTITY, "known_to", _of(project)):
@@ -223,7 +237,7 @@ def _identity(reader: Reader, project: Project, known_at: datetime | None = None
     return begun.select("id", "person")
 
 
-def _identity_then(known: ibis.Table, at: datetime) -> ibis.Table:
+def _map_then(known: ibis.Table, at: datetime) -> ibis.Table:
     begun = known.filter(known.known_from <= at)
     intervals = begun.group_by("id", "person", "known_from").agg(known_to=begun.known_to.max())
     return intervals.filter(intervals.known_to.isnull() | (intervals.known_to > at)).select("id", "person")
