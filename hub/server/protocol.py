@@ -11,16 +11,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_SECONDS = 10.0
-"""How long the head of a request may take."""
-HEAD_BYTES = 64 * 1024
-"""How long a head may be: a browser's largest GET has 8 KB."""
-REST_SECONDS = 5.0
-"""How long the rest of a body is thrown away that is not wanted any more, so that its client sees the answer."""
 IDLE_SECONDS = 75
 """How long a connection may be kept without a request."""
-ANSWER_SECONDS = 30.0
-"""How long a client may leave its answers unread."""
 
 _TOO_SLOW = (408, b"Request Timeout")
 _TOO_LONG = (431, b"Request Header Fields Too Large")
@@ -28,9 +20,18 @@ _TOO_MANY = (503, b"Service Unavailable")
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. `most` open ones are served; who comes then is told to come back."""
+    """One connection. `most` open ones are served; who comes then is told to come back.
 
-    most: int = 4096
+    The head of a request may take `head_seconds` and have `head_bytes` (a browser's largest GET has 8 KB). The rest of
+    a body that is not wanted any more is thrown away for `rest_seconds`, so that its client sees the answer. Answers
+    may stay unread for `answer_seconds`.
+    """
+
+    most = 4096
+    head_seconds = 10.0
+    head_bytes = 64 * 1024
+    rest_seconds = 5.0
+    answer_seconds = 30.0
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -45,7 +46,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.most:
             self._refuse(*_TOO_MANY)
         else:
-            self._allow(HEAD_SECONDS)
+            self._allow(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection and its time limits."""
@@ -58,10 +59,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not self._within_request and not self._head_bytes:
-            self._allow(HEAD_SECONDS)
+            self._allow(self.head_seconds)
         self._head_bytes += len(data)
         super().data_received(data)
-        if self._head_bytes > HEAD_BYTES:
+        if self._head_bytes > self.head_bytes:
             self._refuse(*_TOO_LONG)
 
     def on_message_begin(self) -> None:
@@ -92,13 +93,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """The request is answered, perhaps before it was read."""
         super().on_response_complete()
         if not self.transport.is_closing():
-            self._allow(REST_SECONDS if self._within_request else IDLE_SECONDS)
+            self._allow(self.rest_seconds if self._within_request else IDLE_SECONDS)
 
     def pause_writing(self) -> None:
         """The client does not read its answers."""
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(ANSWER_SECONDS, self.transport.abort)
+            self._unread = self.loop.call_later(self.answer_seconds, self.transport.abort)
 
     def resume_writing(self) -> None:
         """The client reads again."""
@@ -119,7 +120,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _time_is_up(self) -> None:
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering:
-            self._allow(HEAD_SECONDS)  # the head of a request that came behind the one at work
+            self._allow(self.head_seconds)  # the head of a request that came behind the one at work
         elif self._head_bytes and not self.transport.is_closing():
             self._refuse(*_TOO_SLOW)
         else:
@@ -134,6 +135,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded(most: int) -> type[GuardedProtocol]:
-    """The protocol class for a server that holds at most `most` connections open."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"most": most})
+def guarded(**limits: float) -> type[GuardedProtocol]:
+    """A protocol class with other `limits`, by the names that GuardedProtocol has them under."""
+    return type("GuardedProtocol", (GuardedProtocol,), limits)

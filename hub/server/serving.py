@@ -16,7 +16,7 @@ from hub.app import Hub
 from hub.errors import HubError, UsageError
 from hub.server.app import Server
 from hub.server.mover import Mover
-from hub.server.protocol import IDLE_SECONDS, guarded
+from hub.server.protocol import IDLE_SECONDS, GuardedProtocol, guarded
 from hub.settings import Settings
 
 GRACE_SECONDS = 4
@@ -33,23 +33,29 @@ def serve(hub: Hub, *, host: str, port: int, on_ready: Callable[[str], None], mo
     Raises HubError when the port is taken, UsageError when there is no such host or port, StoreError when nothing can
     be stored.
     """
-    with closing(_listen(host, port)) as listener:
+    protocol = guarded(most=_connections(hub.settings.server_connections))
+    with closing(listen(host, port)) as listener:
         server = Server(hub, mover=Mover(hub.settings.home) if moving else None)
         server.open()
-        _Uvicorn(server, hub.settings, listener, on_ready).run(sockets=[listener])
+        Listening(server, hub.settings, listener, on_ready, protocol).run(sockets=[listener])
 
 
-class _Uvicorn(uvicorn.Server):
+class Listening(uvicorn.Server):
     """uvicorn, that says when it listens and takes a signal for a normal end."""
 
     def __init__(
-        self, server: Server, settings: Settings, listener: socket.socket, on_ready: Callable[[str], None]
+        self,
+        server: Server,
+        settings: Settings,
+        listener: socket.socket,
+        on_ready: Callable[[str], None],
+        protocol: type[GuardedProtocol],
     ) -> None:
         trusted = settings.server_trusted_proxies
         super().__init__(
             uvicorn.Config(
                 server.app(),
-                http=guarded(_connections(settings.server_connections)),
+                http=protocol,
                 ws="none",
                 lifespan="on",
                 loop="uvloop",
@@ -103,7 +109,8 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; `port` 0 is a free one. Raises UsageError, HubError (see `serve`)."""
     if not 0 <= port <= LAST_PORT:
         raise UsageError(f"There is no port {port}.", hint=f"Ports go from 1 to {LAST_PORT}; 0 is a free one.")
     try:
