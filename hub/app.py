@@ -5,6 +5,7 @@ Everything that a person can do goes through here, and everything below it knows
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class Hub:
 
         Raises NotInitialised when there is none, StoreError when it cannot be used, NotFound (project).
         """
+        from hub.intake.draining import Drain
         from hub.lake.lake import Lake
         from hub.projects import find_project
         from hub.store.store import Store
@@ -52,7 +54,8 @@ class Hub:
         store = Store(settings.control_plane_url)
         store.check_schema()
         found = find_project(store, project or settings.project)
-        return cls(Workspace(settings, store, Lake(settings.lake_root), found))
+        workspace = Workspace(settings, store, Lake(settings.lake_root), found)
+        return cls(replace(workspace, drain=Drain(workspace)))
 
     @property
     def settings(self) -> Settings:

@@ -75,8 +75,9 @@ class Load:
 def load(stored: Sequence[Stored], position: Position, projects: Mapping[int, Project]) -> Load:
     """Make some entries (at least one, in their order) ready.
 
-    Rows are made of events that are not in the lake at `position`, steps of what is not in the control plane. Of a project that
-    there is not, events are moved, and the rest is passed over. Raises StoreError for an entry that cannot be read.
+    Rows are made of events that are not in the lake at `position`, steps of what is not in the control plane. Of a
+    project that there is not, events are moved, and the rest is passed over. Raises StoreError for an entry that cannot
+    be read.
     """
     made = Load(stored[-1].id, sum(entry.records for entry in stored))
     by_project: dict[int, list[Stored]] = {}

@@ -36,6 +36,7 @@ class Mover:
             self._process = self._started()
             while self.alive:  # noqa: ASYNC110 - a process tells nobody that it ends
                 await asyncio.sleep(_LOOK_EVERY)
+            self._let_go()
             pause = _LOOK_EVERY if time.monotonic() - started > _LASTED else min(pause * 2, _LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
@@ -50,12 +51,19 @@ class Mover:
             self._process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LOOK_EVERY)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the pipe to a process that has ended."""
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        # a session of its own: Ctrl-C in a terminal is for the server, which tells the mover when it is time
+        # a session of its own: Ctrl-C in a terminal is for the server, which tells the mover when it is time;
+        # a pipe that nobody writes to: it ends when this process is killed, and so the mover ends
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "hub.intake.moving"],
             env={**os.environ, "HUB_HOME": str(self._home)},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             start_new_session=True,
         )
