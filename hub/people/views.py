@@ -67,11 +67,17 @@ def people_profiles(reader: Reader, project: Project, *, known_at: datetime | No
     return ranked.filter(ranked["rank"] == 0).drop("rank")
 
 
-def event_people(reader: Reader, project: Project, *, until: ibis.Value) -> ibis.Table:
-    """Everybody who has an event before the instant `until`: the column `person`, each person once."""
+def event_people(
+    reader: Reader, project: Project, *, until: ibis.Value, known_at: datetime | None = None
+) -> ibis.Table:
+    """Everybody who has an event before the instant `until`: the column `person`, each person once.
+
+    `known_at` (aware) leaves out events that the hub got later, and asks who was who by what it knew then.
+    """
     events = project_events(reader, project, narrow=lambda rows: [rows.time < until])
-    ids = events.filter(events.time < until).select("distinct_id").distinct()
-    people = owners(reader, project)
+    tests = [events.time < until, *([events.received_at <= known_at] if known_at else [])]
+    ids = events.filter(*tests).select("distinct_id").distinct()
+    people = owners(reader, project, known_at=known_at)
     found = with_person(ids, people).select("person")
     return found if people is None else found.distinct()
 
