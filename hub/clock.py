@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
@@ -14,6 +14,11 @@ def now() -> datetime:
 def shown(instant: datetime, zone: str) -> str:
     """`instant` for a person, in the project's zone: `2026-11-23 14:05 CET`."""
     return instant.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """The first instant of a day of the zone, UTC; where its clocks leap over midnight, the instant of the leap."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 def month_bounds(month: str, zone: str) -> tuple[datetime, datetime]:
