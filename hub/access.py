@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 LASTS = 2.0
 """Seconds after which the tokens are read anew: a token that was revoked works for no longer than that."""
 
-_AT_MOST_EVERY = 0.25  # seconds between two looks for a token that is not known
+AT_MOST_EVERY = 0.25
+"""Seconds between two looks for tokens that are not known."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,7 @@ class _Known:
 
 
 class Access:
-    """The tokens of a hub, all projects together. Methods block shortly; threads may share it.
-
-    While the control plane cannot be read, what was known last goes on: `refresh` tells.
-    """
+    """The tokens of a hub, all projects together, as of the last `refresh`. Threads may share it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -48,17 +46,15 @@ class Access:
         """Seconds since the tokens were read."""
         return time.monotonic() - self._read_at
 
-    @property
-    def stale(self) -> bool:
-        """Whether a token that is not known may have been made since they were read."""
-        return self.age > _AT_MOST_EVERY
+    def refresh(self, since: float | None = None) -> None:
+        """Read the tokens anew, unless they were read after the instant `since` of the monotonic clock (default: now).
 
-    def refresh(self) -> None:
-        """Read the tokens anew. Raises StoreError when the control plane cannot be read."""
-        asked = time.monotonic()
+        Raises StoreError when the control plane cannot be read.
+        """
+        asked = time.monotonic() if since is None else since
         with self._lock:
             if self._read_at >= asked:
-                return  # somebody else did, while this waited
+                return
             started = time.monotonic()
             self._known = self._read()
             self._read_at = started

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hub.access import LASTS, Access
+from hub.access import AT_MOST_EVERY, LASTS, Access
 from hub.clock import now
 from hub.errors import StoreError
 from hub.events.request import MAX_REQUEST_BYTES
@@ -106,8 +107,8 @@ class Ingestion:
         """
         user, password = _basic(authorization)
         found = self._access.login(user, password)
-        if found is None and user and self._access.stale:
-            await asyncio.to_thread(self._access.refresh)
+        if found is None and user:
+            await self._look_again()
             found = self._access.login(user, password)
         if found is None:
             self.counts.unknown += 1
@@ -125,8 +126,8 @@ class Ingestion:
         self.counts.requests += 1
         try:
             found = await self._read(incoming, project)
-            if found.unknown and self._access.stale:
-                await asyncio.to_thread(self._access.refresh)  # the token may have been made a moment ago
+            if found.strange_tokens:
+                await self._look_again()
                 if any(self._access.project_of(token) for token in found.strange_tokens):
                     found = await self._read(incoming, project)
         except Refused:
@@ -148,6 +149,15 @@ class Ingestion:
         self.counts.unknown += found.unknown
         for token in found.strange_tokens:
             self.counts.last_unknown = token[-4:]
+
+    async def _look_again(self) -> None:
+        """Look for a token that was made a moment ago. Requests with strange tokens wait for one look together."""
+        asked = time.monotonic()
+        await asyncio.sleep(max(AT_MOST_EVERY - self._access.age, 0))
+        try:
+            await asyncio.to_thread(self._access.refresh, asked)
+        except StoreError as error:
+            self.problem = error.message
 
     async def _read(self, incoming: Incoming, project: Project | None) -> Received:
         if len(incoming.body) <= _SMALL and not incoming.body.startswith(_GZIP):

@@ -1,4 +1,4 @@
-"""`hub serve` as a process of its own, shared by all tests here, and the app in a thread where limits have to be tight."""
+"""`hub serve` as a process of its own, shared by all tests here; the app in a thread where limits have to be tight."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Served:
 
     url: str
     home: Path
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
 
     def project(self, identity: str = "simplified") -> Hub:
         """A new project of it."""
@@ -46,18 +47,28 @@ _NUMBERS = count(1)
 def serving(home: Path, *arguments: str, **environment: str) -> Iterator[Served]:
     """`hub serve` on a free port, ended by SIGTERM."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
-    process = subprocess.Popen(
-        [HUB, "serve", "--port", "0", *arguments],
-        env={**environ, "HUB_HOME": str(home), **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    log = home.parent / "server.log"
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [HUB, "serve", "--port", "0", *arguments],
+            env={**environ, "HUB_HOME": str(home), **environment},
+            stderr=written,
+        )
     try:
-        said = process.stderr.readline()
-        yield Served(re.search(r"http://\S+?(?=\. )", said)[0], home, process)
+        yield Served(_address(process, log), home, process)
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.wait(30)
+        assert "Traceback" not in log.read_text()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    until = time.monotonic() + 60
+    while not (found := re.search(r"http://\S+?(?=\. )", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return found[0]
 
 
 @pytest.fixture(scope="session")
