@@ -14,11 +14,15 @@ from hub.settings import Settings, load
 from hub.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hub.cohorts.service import Cohorts
     from hub.connectors.connections import Connections
     from hub.connectors.plugins import Plugins
     from hub.events.service import Events
     from hub.inbound.service import Inbound
+    from hub.intake.rejections import Rejection
+    from hub.people.event_export import Wanted
     from hub.people.exemptions import Exemptions
     from hub.people.mtu import Mtu
     from hub.people.person import Person
@@ -90,6 +94,21 @@ class Hub:
         from hub.people.identity_learning import Learning
 
         return Events(self.workspace, people=lambda: Learning(self.workspace))
+
+    def export_events(self, wanted: Wanted | None = None) -> Iterator[bytes]:
+        """The events of this project as JSON lines, the earliest first, some thousand at a time. See
+        `hub.people.event_export`."""
+        from hub.people.event_export import export_events
+
+        return export_events(self.workspace, wanted)
+
+    def rejections(self) -> list[Rejection]:
+        """What the server refused for this project, by source and reason, with samples."""
+        from hub.intake.rejections import rejected
+
+        if self.workspace.drain:
+            self.workspace.drain()
+        return rejected(self.workspace.store, self.workspace.project.id)
 
     @cached_property
     def profiles(self) -> Profiles:

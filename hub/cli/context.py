@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hub.app import Hub
+    from hub.store.removal import Uses
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON with stable keys instead of text.")]
 
@@ -59,6 +60,19 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def write_lines(lines: Iterable[bytes]) -> None:
+    """Write data to standard output as it comes. When nobody reads any more (`| head`), that is the end of it."""
+    import os
+
+    try:
+        for part in lines:
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # what is left in the buffer must not be tried again at the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "") -> None:
     """Print rows for a person: a table on a terminal, lines with tabs elsewhere; `empty` when there is no row."""
     listed = [*rows]
@@ -93,6 +107,27 @@ def quit_with(code: int) -> NoReturn:
 def interactive() -> bool:
     """Whether somebody is there to answer questions."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on if somebody says yes: now, or before, with --yes. Raises UsageError where nobody can be asked."""
+    from hub.errors import UsageError
+
+    if yes:
+        return
+    if not interactive():
+        raise UsageError("This asks first, and nobody is here to answer.", hint="Give --yes if it is meant.")
+    typer.confirm(question, abort=True, err=True)
+
+
+def say_what_goes(used: Uses) -> None:
+    """Tell which syncs are removed with what they used, and what stays of them."""
+    if used.over:
+        are = "sync that is over goes" if len(used.over) == 1 else "syncs that are over go"
+        say(f"{len(used.over)} {are} with it ({', '.join(used.over)}); the ledger keeps {used.runs:,} of their runs.")
 
 
 class Stop(threading.Event):

@@ -1,19 +1,23 @@
-"""`hub event`: events in."""
+"""`hub event`: events in, and out again."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.context import Json, open_hub
+from hub.cli.context import Json, open_hub, print_json, print_table, write_lines
 from hub.cli.importing import Strict, import_files
+from hub.clock import shown
+from hub.errors import UsageError
 
 if TYPE_CHECKING:
     from hub.events.mapping import Mapping
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
+_DAY = "YYYY-MM-DD"
 _CSV = "CSV columns (any of these options makes every FILE a CSV file)"
 
 
@@ -90,6 +94,64 @@ def import_(
         ),
         as_json=as_json,
     )
+
+
+@app.command()
+def export(
+    from_: Annotated[str, typer.Option("--from", help="The first day, of the project's zone.", metavar=_DAY)] = "",
+    to: Annotated[str, typer.Option("--to", help="The last day; it is included.", metavar=_DAY)] = "",
+    names: Annotated[
+        list[str] | None, typer.Option("--event", help="Events of this name alone; repeatable.", metavar="NAME")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="No more events than that.")] = None,
+) -> None:
+    """Print events as Mixpanel's raw export gives them, the earliest first: one JSON object a line.
+
+    Each event is there once, however often it came in. `distinct_id` is the person whom it belongs to, `time` is in
+    seconds since 1970 UTC, `mp_processing_time_ms` is when the hub got it. `hub event import` takes it in again.
+    """
+    from hub.people.event_export import Wanted
+
+    wanted = Wanted(_day(from_, "--from"), _day(to, "--to"), names or (), limit)
+    write_lines(open_hub().export_events(wanted))
+
+
+@app.command("rejected")
+def rejected_(
+    samples: Annotated[bool, typer.Option("--samples", help="Show the beginnings of the newest ones, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What the server refused, by where it came in (track, import, engage) and why.
+
+    Everything is counted; of each reason the newest 20 are kept to look at.
+    """
+    hub = open_hub()
+    found = hub.rejections()
+    if as_json:
+        print_json([each.figures(samples=samples) for each in found])
+        return
+    zone = hub.workspace.project.timezone
+    print_table(
+        ("source", "count", "first", "last", "reason"),
+        [
+            (each.source, f"{each.count:,}", shown(each.first_at, zone), shown(each.last_at, zone), each.reason)
+            for each in found
+        ],
+        empty="Nothing was refused.",
+    )
+    for each in found if samples else ():
+        typer.echo(f"\n{each.source}: {each.reason}")
+        for at, excerpt in each.samples:
+            typer.echo(f"  {shown(at, zone)}  {excerpt}")
+
+
+def _day(text: str, option: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} is not a day.", hint="Write it as 2026-11-23.") from error
 
 
 def _mapping(given: dict[str, str | tuple[str, ...]]) -> Mapping | None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -92,6 +93,29 @@ def properties_of(row: Mapping[str, Any]) -> dict[str, Any]:
     found.update((name, [orjson.loads(element) for element in elements]) for name, elements in lists.items())
     found.update(orjson.loads(row["nested"] or "{}"))
     return found
+
+
+def properties_in(rows: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The properties of each row of a batch that has the typed maps: as `properties_of`, but column by column, which is
+    several times as fast."""
+    strings, numbers, booleans, lists = (_pairs(rows[name]) for name in ("strings", "numbers", "booleans", "lists"))
+    for texts, amounts, flags, elements, nested in zip(
+        strings, numbers, booleans, lists, rows["nested"].to_pylist(), strict=True
+    ):
+        found: dict[str, Any] = dict(texts)
+        found.update((name, _number(value)) for name, value in amounts)
+        found.update(flags)
+        found.update((name, [orjson.loads(element) for element in each]) for name, each in elements)
+        if nested:
+            found.update(orjson.loads(nested))
+        yield found
+
+
+def _pairs(column: pa.MapArray) -> Iterator[Iterator[tuple[str, Any]]]:
+    """The keys and values of each row of a map."""
+    keys, values, ends = column.keys.to_pylist(), column.items.to_pylist(), column.offsets.to_pylist()
+    for first, end in pairwise(ends):
+        yield zip(keys[first:end], values[first:end], strict=True)
 
 
 @lru_cache(maxsize=65_536)
