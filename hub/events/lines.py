@@ -17,7 +17,7 @@ MAX_ITEMS = 254
 MAX_DEPTH = 3
 """Objects within objects; lists within lists likewise."""
 
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*+\\u0000")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
