@@ -19,6 +19,7 @@ from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability, Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
+from hub.people.views import identity_map
 from hub.store.tables import audiences, cohorts, connections, syncs
 from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
@@ -76,6 +77,19 @@ class Engine:
             await self._timed(run_id, "settle", lambda: self._settle(parties))
         return await asyncio.to_thread(self._ledger.run, run_id)
 
+    async def end(self, run_id: int, why: str) -> Run:
+        """End a run that was interrupted, without asking the partner; what was acknowledged counts.
+
+        Raises StoreError when a disk is full: then it can be ended again.
+        """
+        state = self._state(run_id)
+        if state in (RunState.EVALUATING, RunState.PLANNING):
+            await asyncio.to_thread(self._ledger.move, run_id, RunState.FAILED, message=why)
+            return await asyncio.to_thread(self._ledger.run, run_id)
+        if state is RunState.DELIVERING and not self._plan_is_lost(run_id):
+            await asyncio.to_thread(self._ledger.stop_delivering, run_id, message=why)
+        return await self.carry_out(run_id, lambda progress: None, threading.Event())
+
     async def _prepare(self, parties: Parties, report: Report, stop: threading.Event) -> None:
         run_id = parties.run.id
         if self._state(run_id) is RunState.EVALUATING:
@@ -90,18 +104,17 @@ class Engine:
 
     def _evaluate(self, parties: Parties) -> None:
         kind = self._connections.kind(parties.connection)
-        as_of = now()
+        question = self._cohorts.question(parties.cohort)
         with self._workspace.reading() as reader:
             people = qualified(
                 reader,
                 self._workspace.project,
-                self._cohorts.get(parties.cohort).definition,
-                as_of,
+                question,
                 key=kind.matching.keys[0],
                 mapping=parties.run.mapping,
             )
             write_members(reader, people, members_file(self._workspace, parties.run.id))
-        self._ledger.move(parties.run.id, RunState.PLANNING, as_of=as_of)
+        self._ledger.move(parties.run.id, RunState.PLANNING, as_of=question.now)
 
     def _plan(self, parties: Parties) -> None:
         kind = self._connections.kind(parties.connection)
@@ -115,6 +128,7 @@ class Engine:
                 parked=(parked_table(page) for page in self._ledger.parked(parties.audience.id)),
                 connector_version=kind.version,
                 can_remove=Ability.REMOVE in kind.abilities,
+                identity=identity_map(reader, self._workspace.project),
             )
         self._ledger.plan(parties.run.id, plan.batches(kind.limits.batch_size), **_figures(plan))
         members_file(self._workspace, parties.run.id).unlink(missing_ok=True)

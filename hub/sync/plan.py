@@ -20,6 +20,7 @@ from hub.clock import now
 from hub.errors import StoreError
 from hub.lake.reading import Reader
 from hub.lake.tables import TIME
+from hub.people.views import with_person
 from hub.sync.held import held_by
 from hub.sync.states import Action
 
@@ -105,16 +106,19 @@ def write_plan(
     parked: Iterable[pa.Table],
     connector_version: str,
     can_remove: bool,
+    identity: ibis.Table | None = None,
 ) -> Plan:
     """Compare the evaluated cohort with what the audience holds, and write what is to be done to `plan`.
 
     `targets` are the names of the mapped values; `parked` are tables of the schema PARKED. Rows are ordered by
-    action (add, update, remove) and key. Without `can_remove` nobody is taken out.
+    action (add, update, remove) and key. Without `can_remove` nobody is taken out. `identity` (`id`, `person`) says who
+    somebody is now who was held under another id.
     """
     people = reader.files(members)
     counts = _count(reader, people)
     going = _going(people, shared=counts.shared)
     changes = _changes(going, held_by(reader, audience_id), sorted(targets))
+    changes = with_person(changes, identity, of="person") if identity is not None else changes
     if not can_remove:
         changes = changes.filter(changes.rank < 2)
     waiting = _waiting(reader, parked, connector_version)
