@@ -52,7 +52,7 @@ def test_a_wrong_choice_makes_nothing(tmp_path, arguments, said):
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("cohort", "list"), ("sync", "list"), ("run-due",), ("mtu",), ("connection", "list")]
+    "command", [("status",), ("cohort", "list"), ("sync", "list"), ("run-due",), ("mtu",), ("serve",), ("token", "add")]
 )
 def test_without_a_hub_every_command_says_how_to_make_one(tmp_path, command):
     done = bare(*command, HUB_HOME=str(tmp_path / "nothing"))
@@ -89,7 +89,9 @@ def test_status_names_the_next_step(cli):
     assert "hub event import" in cli("status").stdout
 
 
-@pytest.mark.parametrize("noun", ["cohort", "connection", "event", "inbound", "plugin", "profile", "sync"])
+@pytest.mark.parametrize(
+    "noun", ["cohort", "connection", "event", "inbound", "plugin", "profile", "project", "sync", "token"]
+)
 def test_every_noun_has_help(cli, noun):
     helped = cli(noun, "--help")
 

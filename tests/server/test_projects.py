@@ -25,10 +25,10 @@ def test_a_project_has_its_own_zone_and_identity(hub, other):
     assert [each.name for each in hub.projects.list()] == ["default", "other"]
 
 
-@pytest.mark.parametrize("name", ["", " a", "a\nb", "12", "x" * 256])
-def test_what_cannot_be_a_name_is_refused(hub, name):
-    with pytest.raises(UsageError):
-        hub.projects.add(name)
+def test_what_cannot_be_a_name_is_refused(hub):
+    for name in ("", " a", "a\nb", "12", "x" * 256):
+        with pytest.raises(UsageError):
+            hub.projects.add(name)
 
 
 def test_a_name_is_taken_once(hub, other):

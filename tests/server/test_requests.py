@@ -127,7 +127,9 @@ def test_a_partial_import_keeps_the_good_ones(http, project, token):
 
     assert answer.status_code == 400
     assert answer.json()["num_records_imported"] == 2
-    assert [(each["index"], each["field"]) for each in answer.json()["failed_records"]] == [(1, "properties.distinct_id")]
+    assert [(each["index"], each["field"]) for each in answer.json()["failed_records"]] == [
+        (1, "properties.distinct_id")
+    ]
     assert held(project) == 2
 
 

@@ -1,0 +1,143 @@
+"""`hub serve` as a process: how it starts, how it ends, and what it does without a disk to write to."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import httpx
+import pytest
+
+from hub.app import Hub
+from hub.errors import HubError, UsageError
+from hub.server.serving import serve
+from tests.server.conftest import event, serving
+
+
+@pytest.fixture
+def token(hub) -> str:
+    """A token of the only project."""
+    return hub.tokens.add()[1]
+
+
+def test_what_keeps_it_from_starting_is_told_in_a_sentence(hub):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(HubError, match=f"cannot listen on 127.0.0.1, port {port}"):
+            serve(hub, host="127.0.0.1", port=port, on_ready=print)
+    with pytest.raises(UsageError, match="no port 70000"):
+        serve(hub, host="127.0.0.1", port=70_000, on_ready=print)
+    with pytest.raises(UsageError, match="no address no-such-host"):
+        serve(hub, host="no-such-host.invalid", port=0, on_ready=print)
+
+
+def test_a_signal_ends_it_when_the_request_in_hand_is_answered(hub, home, token):
+    with serving(home) as served:
+        body = b'[{"event": "Bought", "properties": {"token": "%s", "distinct_id": "ann"}}]' % token.encode()
+        where = httpx.URL(served.url)
+        with socket.create_connection((where.host, where.port), timeout=30) as client:
+            client.sendall(b"POST /track HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body[:20])
+            wait_until_it_is_read(served.url)
+            served.process.send_signal(signal.SIGTERM)
+            wait_until_nobody_listens(where)
+            client.sendall(body[20:])
+            assert client.recv(65536).endswith(b"\r\n\r\n1")
+        assert served.process.wait(10) == 0
+        said = (home.parent / "server.log").read_text()
+
+    assert "takes events and profiles at http://127.0.0.1:" in said
+    assert Hub.open(home).status().events == 1
+
+
+def test_a_mover_that_dies_is_started_again_and_one_whose_server_dies_ends(home):
+    with serving(home) as served:
+        first = children(served.process.pid)
+        os.kill(first[0], signal.SIGKILL)
+        second = wait_for(lambda: [pid for pid in children(served.process.pid) if pid not in first])
+        wait_for(lambda: httpx.get(f"{served.url}/health").json()["mover"])
+
+        served.process.kill()
+        served.process.wait(10)
+        wait_for(lambda: not alive(second[0]))
+
+
+def test_a_full_disk_is_a_503_and_no_loss_and_over_when_there_is_room(hub, home, token):
+    with serving(home) as served, httpx.Client(base_url=served.url, timeout=30) as client:
+        assert client.post("/track", json=[event(token, n=0)]).text == "1"
+        largest = max(path.stat().st_size for path in home.glob("intake.db*"))
+        had = no_more_than(served.process.pid, largest)
+        refused = [client.post("/track", json=[event(token, n=n, text="x" * 200)] * 200) for n in range(1, 40)]
+        full = [answer for answer in refused if answer.status_code != 200]
+
+        assert {answer.status_code for answer in full} == {503}
+        assert full[-1].headers["retry-after"] == "30"
+        assert client.get("/health").status_code == 503
+
+        resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, had)
+        assert client.post("/track", json=[event(token, n=1000)]).text == "1"
+        assert client.get("/health").status_code == 200
+        stored = 200 * (len(refused) - len(full)) + 2
+
+    assert Hub.open(home).status().events == stored
+
+
+def test_two_servers_of_one_hub_move_everything_once(hub, home, token):
+    with serving(home) as one, serving(home) as two:
+        answers = []
+
+        def send(url: str, offset: int) -> None:
+            for number in range(20):
+                answers.append(httpx.post(f"{url}/track", json=[event(token, n=offset + number)]).text)
+
+        senders = [threading.Thread(target=send, args=(each.url, 100 * n)) for n, each in enumerate((one, two))]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join()
+
+    assert answers == ["1"] * 40
+    assert Hub.open(home).status().events == 40
+
+
+def no_more_than(pid: int, size: int) -> tuple[int, int]:
+    """Let a process write no file beyond `size` bytes, as a full disk does; returns what it was allowed before."""
+    return resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def wait_for(what):
+    until = time.monotonic() + 30
+    while not (found := what()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return found
+
+
+def wait_until_it_is_read(url: str) -> None:
+    """Until the server has taken up a request: it answers another one that came later."""
+    assert httpx.get(f"{url}/health").status_code == 200
+
+
+def wait_until_nobody_listens(where: httpx.URL) -> None:
+    def refused() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex((where.host, where.port)) != 0
+
+    wait_for(refused)
+
+
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(each) for each in found.stdout.split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
