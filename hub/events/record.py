@@ -24,7 +24,8 @@ IDENTITY_EVENTS = frozenset(("$identify", "$create_alias", "$merge"))
 of `$identify` and `$merge` no distinct_id either."""
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))
-_FIRST_MILLISECONDS = 31_536_000_000  # 1971-01-01, in milliseconds
+_FIRST_SECONDS, _FIRST_MILLISECONDS = 31_536_000, 31_536_000_000  # 1971-01-01
+_LAST_MILLISECONDS = 4_102_444_800_000  # 2100-01-01
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True):
@@ -206,14 +207,15 @@ def _time(sent: Any, name: str, rules: Rules) -> int:
 
 
 def _instant(time: Any) -> int:
-    """An instant since 1971."""
+    """An instant from EARLIEST on; LATEST stands for all after it."""
     if type(time) is not int and type(time) is not float:
         problem = "properties.time is missing." if time is None else "properties.time is not a number."
         raise Rejected(problem, "properties.time")
-    instant = round(time * 1_000_000 if time < _FIRST_MILLISECONDS else time * 1000)
-    if instant < EARLIEST:
+    if time < _FIRST_SECONDS:
         raise Rejected("properties.time is before 1971.", "properties.time")
-    return instant
+    if time < _FIRST_MILLISECONDS:
+        return round(time * 1_000_000)
+    return round(time * 1000) if time < _LAST_MILLISECONDS else LATEST  # a double may be too large to multiply
 
 
 def _beyond() -> Rejected:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "Incoming", "Received", "Refused", "flags_of", "received"]
 
-_NO_TOKEN = "The token is no project's."
-
 
 class Endpoint(StrEnum):
     """Where a request came in, which is the source that its refusals are counted under."""
@@ -123,18 +121,13 @@ def _tracked(decoded: Decoded, projects: Projects, address: str | None, at: date
 
 
 def _engaged(decoded: Decoded, projects: Projects, at: datetime) -> Received:
-    found = engaged(decoded, now=at)
+    found = engaged(decoded, now=at, known=lambda token: projects(token) is not None)
     updates: dict[int, list[Update]] = {}
-    refusals = list(found.refusals)
     for token, sent in found.updates.items():
-        project = projects(token)
-        if project is None:
-            # which of the items these were is not told: their places do not matter to anybody but to people
-            refusals += [Refusal(-1, "", "$token", _NO_TOKEN, "", token)] * len(sent)
-        else:
+        if project := projects(token):
             updates.setdefault(project.id, []).extend(sent)
     arrivals = [profiles_arrival(project, sent, at) for project, sent in updates.items()]
-    return _of_tokens(decoded, Endpoint.ENGAGE, arrivals, refusals, projects, at)
+    return _of_tokens(decoded, Endpoint.ENGAGE, arrivals, found.refusals, projects, at)
 
 
 def _of_tokens(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,15 +22,20 @@ class Engaged:
     refusals: list[Refusal]
 
 
-def engaged(request: Decoded, *, now: datetime) -> Engaged:
-    """The updates of a request to `/engage`. Whether a token is a project's is the caller's to find out. Never raises
-    for what is in the items."""
+def engaged(request: Decoded, *, now: datetime, known: Callable[[str], bool]) -> Engaged:
+    """The updates of a request to `/engage`, each for the project of its own token.
+
+    `known` says whether a token is any project's; items of others are refused. Never raises for what is in the items.
+    """
     arrived = microseconds_since_1970(now)
     updates, refusals = dict[str, list[Update]](), list[Refusal]()
     for index, item in enumerate(request.records):
         try:
             update = _update(item, arrived)
-            updates.setdefault(_token(item), []).append(update)
+            token = _token(item)
+            if not known(token):
+                raise Rejected("The token is no project's.", "$token")
+            updates.setdefault(token, []).append(update)
         except Rejected as error:
             refusals.append(refusal(index, item, error))
     return Engaged(updates, refusals)
