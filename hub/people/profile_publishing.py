@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 
 from hub.lake.tables import PROFILES, TIME
 from hub.lake.typed import property_columns
-from hub.people.profile_state import lock
+from hub.people.profile_state import lock, newest
 from hub.store.tables import profiles
 from hub.workspace import Workspace
 
@@ -27,17 +27,20 @@ def publish_profiles(workspace: Workspace) -> int:
     """
     project_id = workspace.project.id
     published = 0
-    while True:
+    with workspace.store.reading() as connection:
+        last = newest(connection, project_id)
+    while _committed(workspace) < last:
         # under the lock: two publishers would else append pages that overlap
         with workspace.store.writing() as connection:
             lock(connection, project_id)
             rows = _page(connection, project_id, _committed(workspace))
             if not rows:
-                return published
+                break
             workspace.lake.append(
                 PROFILES, _table(rows), application=_application(project_id), version=int(rows[-1].seq)
             )
         published += len(rows)
+    return published
 
 
 def _committed(workspace: Workspace) -> int:

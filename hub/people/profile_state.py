@@ -50,6 +50,11 @@ def lock(connection: Connection, project_id: int) -> None:
     connection.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update())
 
 
+def newest(connection: Connection, project_id: int) -> int:
+    """The highest `seq` of the project, 0 before there was a profile."""
+    return connection.execute(select(func.max(profiles.c.seq)).where(profiles.c.project_id == project_id)).scalar() or 0
+
+
 def apply_updates(connection: Connection, project: Project, updates: Sequence[Update], at: datetime) -> Applied:
     """Fold updates into the profiles of a project, in their order.
 
@@ -132,11 +137,12 @@ def _keys(connection: Connection, project: Project, updates: Sequence[Update]) -
 
 
 def _end(moved: Mapping[str, str], key: str) -> str:
-    """Where a chain of moves ends; for a circle, which nobody should ask for, where it was entered."""
-    end = moved[key]
-    while end in moved and end != key:
+    """Where a chain of moves ends; in a circle, which nobody should ask for, nothing moves."""
+    end, passed = moved[key], {key}
+    while end in moved and end not in passed:
+        passed.add(end)
         end = moved[end]
-    return end
+    return key if end in passed else end
 
 
 def _write(
@@ -147,7 +153,7 @@ def _write(
     at: datetime,
 ) -> None:
     """Give each profile its new state (None: deleted) and the next `seq`."""
-    last = connection.execute(select(func.max(profiles.c.seq)).where(profiles.c.project_id == project_id)).scalar() or 0
+    last = newest(connection, project_id)
     fresh: list[dict[str, Any]] = []
     changed: list[dict[str, Any]] = []
     for seq, (key, state) in enumerate(states.items(), last + 1):
