@@ -46,7 +46,7 @@ READ, WRITTEN, APPLIED, PUBLISHED, FORGOTTEN = "read", "written", "applied", "pu
 class Sizes:
     """How much one micro-batch holds at most (at least one entry). Two of them are in memory at once."""
 
-    events: int = 200_000
+    events: int = 100_000
     bytes: int = 32 * 1024 * 1024
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
+import pyarrow as pa
 
 from hub.clock import day_start
 from hub.errors import UsageError
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _LINES = 5_000
 """Events that are in memory as lines."""
-_TOLD = ["event", "person", "micros", "insert_id", "device_id", "user_id", "received"]
 _BEFORE_ALL, _AFTER_ALL = 1970, 2100
 """No event is of these years."""
 
@@ -67,7 +67,7 @@ def export_events(workspace: Workspace, wanted: Wanted | None = None) -> Iterato
             events = _events(reader, workspace.project, month, wanted.names, span)
             events = events.order_by("time", "insert_id", "event")
             for batch in reader.batches(events if left is None else events.limit(left), size=_LINES):
-                yield b"".join(map(_line, batch.select(_TOLD).to_pylist(), properties_in(batch)))
+                yield b"".join(_lines(batch))
                 left = None if left is None else left - batch.num_rows
             if left == 0:
                 return
@@ -80,8 +80,7 @@ def _events(reader: Reader, project: Project, month: str, names: Sequence[str], 
         return [*tests, rows.event.isin(list(names))] if names else tests
 
     filters: list[Filter] = [("project_id", "=", str(project.id)), ("month", "=", month)]
-    events = with_person(deduplicated.events(reader, filters, narrow=narrow), owners(reader, project))
-    return events.mutate(micros=events.time.epoch_us(), received=events.received_at.epoch_us())
+    return with_person(deduplicated.events(reader, filters, narrow=narrow), owners(reader, project))
 
 
 def _months(reader: Reader, project: Project, span: Span) -> list[str]:
@@ -103,15 +102,19 @@ def _span(wanted: Wanted, project: Project) -> Span:
     return Span(start, end)
 
 
-def _line(row: dict[str, Any], properties: dict[str, Any]) -> bytes:
-    """One event. Its time is in seconds, as it is in Mixpanel's; with a fraction when it has one."""
-    seconds, fraction = divmod(row["micros"], 1_000_000)
-    told = {
-        "time": row["micros"] / 1_000_000 if fraction else seconds,
-        "distinct_id": row["person"],
-        "$insert_id": row["insert_id"],
-    }
-    told.update((f"${name}", row[name]) for name in ("device_id", "user_id") if row[name] is not None)
-    told.update(properties)
-    told["mp_processing_time_ms"] = row["received"] // 1000
-    return orjson.dumps({"event": row["event"], "properties": told}, option=orjson.OPT_APPEND_NEWLINE)
+def _lines(rows: pa.RecordBatch) -> Iterator[bytes]:
+    """One line an event. Its time is in seconds, as it is in Mixpanel's; with a fraction when it has one."""
+    texts = (rows[name].to_pylist() for name in ("event", "person", "insert_id", "device_id", "user_id"))
+    instants = (rows[name].cast(pa.int64()).to_pylist() for name in ("time", "received_at"))
+    for event, person, insert_id, device, user, time, received, properties in zip(
+        *texts, *instants, properties_in(rows), strict=True
+    ):
+        seconds, fraction = divmod(time, 1_000_000)
+        told = {"time": time / 1_000_000 if fraction else seconds, "distinct_id": person, "$insert_id": insert_id}
+        if device is not None:
+            told["$device_id"] = device
+        if user is not None:
+            told["$user_id"] = user
+        told.update(properties)
+        told["mp_processing_time_ms"] = received // 1000
+        yield orjson.dumps({"event": event, "properties": told}, option=orjson.OPT_APPEND_NEWLINE)

@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import Busy
+from hub.intake.arrival import events_arrival
 from hub.intake.mover import APPLIED, FORGOTTEN, PUBLISHED, READ, WRITTEN, Mover, Sizes
+from hub.lake.tables import EVENTS
 from hub.store.holding import MOVER, holding
-from tests.intake.conftest import a_refusal, one_more, some_events
+from tests.intake.conftest import AT, a_refusal, events, one_more, some_events
 
 STEPS = (READ, WRITTEN, APPLIED, PUBLISHED, FORGOTTEN)
 SMALL = Sizes(events=12)
@@ -150,8 +154,6 @@ def test_two_at_once_is_one_and_the_other_is_told(workspace, log, move, held):
 
 
 def test_events_of_a_project_that_is_gone_hold_nothing_up(log, move, held):
-    from dataclasses import replace
-
     log.append([replace(some_events(0, 3), project_id=77), replace(one_more(), project_id=77)])
     log.append([some_events(3, 3), one_more()])
     move()
@@ -161,16 +163,8 @@ def test_events_of_a_project_that_is_gone_hold_nothing_up(log, move, held):
 
 
 def test_the_lake_knows_when_each_event_came_in(log, move, held):
-    from datetime import timedelta
-
-    from hub.lake.tables import EVENTS
-    from tests.intake.conftest import AT, events
-    from hub.intake.arrival import events_arrival
-
     log.append([events_arrival(1, events(n, 2), AT + timedelta(seconds=n)) for n in (0, 2, 4)])
     move()
 
     came = {row["insert_id"]: row["received_at"] for row in held.rows(EVENTS)}
     assert came == {f"i{n}": AT + timedelta(seconds=n // 2 * 2) for n in range(6)}
-
-
