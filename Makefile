@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench storm crash browser clean
+.PHONY: install demo demo-tui test check bench storm crash browser fuzz clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -36,6 +36,9 @@ crash: install  ## Slow: the server and its mover killed 200 times under load; e
 
 browser: install  ## Slow, needs node and npm: the official mixpanel-browser against a hub.
 	$(BIN)/python -m checks.browser
+
+fuzz: install  ## Bytes from anywhere into the decoder for a minute; led by coverage with the extra `fuzz`.
+	$(BIN)/python -m checks.fuzz
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
