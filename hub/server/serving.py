@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import signal
 import socket
@@ -37,6 +38,7 @@ def serve(hub: Hub, *, host: str, port: int, on_ready: Callable[[str], None], mo
     with closing(listen(host, port)) as listener:
         server = Server(hub, mover=Mover(hub.settings.home) if moving else None)
         server.open()
+        _spare_the_collector()
         Listening(server, hub.settings, listener, on_ready, protocol).run(sockets=[listener])
 
 
@@ -92,6 +94,12 @@ class Listening(uvicorn.Server):
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.should_exit = True
+
+
+def _spare_the_collector() -> None:
+    """Records make no cycles, and a collection walks all that is there: a third of a request's time (measured)."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _connections(most: int) -> int:
