@@ -43,7 +43,7 @@ def _visit(home: Path, identity: str) -> None:
     problems = [*_problems(found)]
     if problems:
         sys.exit(f"{identity} identity: {'; '.join(problems)}\n{json.dumps(found, indent=1)}")
-    print(f"{identity} identity: one person, {found['events_in_all']} events, profile as set.")
+    print(f"{identity} identity: one person, {found['events']} events, profile as set.")
 
 
 def _hub(home: Path, *arguments: str) -> Any:
@@ -57,7 +57,7 @@ def _problems(found: dict[str, Any]) -> Any:
     for name, value in wanted.items():
         if profile.get(name) != value:
             yield f"{name} is {profile.get(name)!r}, not {value!r}"
-    events = sorted(event["event"] for event in found["events"] if not event["event"].startswith("$"))
+    events = sorted(event["event"] for event in found["last_events"] if not event["event"].startswith("$"))
     if events != ["Batched", "Batched", "Batched", "Page View", "Purchase"]:
         yield f"the events are {events}"
     if not any(each["id"].startswith("$device:") for each in found["ids"]):
