@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from hub.errors import InputError, NotFound
+from hub.lake.tables import EVENTS
 from hub.lake.typed import properties_of
 from hub.people.identity import Cluster, explain_cluster
 from hub.people.identity_explained import LinkedId
@@ -160,7 +161,8 @@ def _activity(
 ) -> dict[str, Activity]:
     """What there is of each id, and of each address of message events that is the person's now."""
     ids = {each.id for each in cluster.ids}
-    rows = _rows(workspace, reader, [*ids, *_addresses(ids, profiles)])
+    marked = reader.has(EVENTS, "source", [("project_id", "=", str(workspace.project.id))])  # message events always are
+    rows = _rows(workspace, reader, [*ids, *(_addresses(ids, profiles) if marked else ())])
     counts = rows.group_by("distinct_id").agg(events=rows.count(), first=rows.time.min(), last=rows.time.max())
     found = {
         row["distinct_id"]: Activity(row["events"], row["first"], row["last"])
@@ -202,8 +204,7 @@ def _last(workspace: Workspace, reader: Reader, ids: Sequence[str], most: int) -
 
 
 def _rows(workspace: Workspace, reader: Reader, ids: Sequence[str]) -> ibis.Table:
-    events = project_events(reader, workspace.project)
-    return events.filter(events.distinct_id.isin([*ids]))
+    return project_events(reader, workspace.project, narrow=lambda rows: [rows.distinct_id.isin([*ids])])
 
 
 def _nobody(workspace: Workspace, asked: str) -> NotFound:
