@@ -69,11 +69,12 @@ def _people(query) -> set[str]:
 
 def _by_hub(reader: Reader):
     from hub.cohorts.members import evaluate
+    from hub.cohorts.question import Question
     from hub.cohorts.reading import read_definition
     from hub.workspace import Project
 
-    definition, project = read_definition(DEFINITION), Project(1, "bench", "UTC", "simplified")
-    return lambda: reader.batches(evaluate(reader, project, definition, NOW))
+    question, project = Question(read_definition(DEFINITION), NOW), Project(1, "bench", "UTC", "simplified")
+    return lambda: reader.batches(evaluate(reader, project, question))
 
 
 def _by_hand(reader: Reader, files: list[str]):

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli.context import Json, open_hub, print_json, print_table, quoted, say
 from hub.clock import ago, counted, shown
 from hub.cohorts.documents import write_yaml
+from hub.cohorts.edges import instant
 from hub.cohorts.service import Cohort
+
+if TYPE_CHECKING:
+    from hub.app import Hub
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Name = Annotated[str, typer.Argument(help="The cohort's name.")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="Leave out later events: an instant with its zone, or a day, which is its end.")
+]
+KnownAt = Annotated[str, typer.Option("--known-at", help="Leave out what the hub got later; likewise.")]
 
 
 @app.callback()
@@ -81,9 +91,10 @@ def show(name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def count(name: Name, as_json: Json = False) -> None:
-    """How many people are in a cohort now."""
-    found = open_hub().cohorts.count(name)
+def count(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json = False) -> None:
+    """How many people are in a cohort, now or as of another time."""
+    hub = open_hub()
+    found = hub.cohorts.count(name, **_times(hub, as_of, known_at))
     if as_json:
         print_json(found.figures())
         return
@@ -92,9 +103,10 @@ def count(name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def members(name: Name, as_json: Json = False) -> None:
-    """Everybody who is in a cohort now, each once: lines with tabs, or one JSON object a line."""
-    found = open_hub().cohorts.members(name)
+def members(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json = False) -> None:
+    """Everybody who is in a cohort, each once: lines with tabs, or one JSON object a line."""
+    hub = open_hub()
+    found = hub.cohorts.members(name, **_times(hub, as_of, known_at))
     if as_json:
         for member in found:
             print_json(member)
@@ -105,6 +117,14 @@ def members(name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
+def schema() -> None:
+    """What a definition can be, as JSON Schema: for editors, and for programs that write definitions."""
+    from hub.cohorts.schema import definition_schema
+
+    typer.echo(json.dumps(definition_schema(), indent=2))
+
+
+@app.command()
 def remove(name: Name, as_json: Json = False) -> None:
     """Forget a cohort. One that a sync uses stays."""
     open_hub().cohorts.remove(name)
@@ -112,6 +132,15 @@ def remove(name: Name, as_json: Json = False) -> None:
         print_json({"cohort": name, "removed": True})
         return
     typer.echo(f"Removed the cohort {name}.")
+
+
+def _times(hub: Hub, as_of: str, known_at: str) -> dict[str, datetime | None]:
+    """The instants that the options name, in the project's zone."""
+    zone = hub.workspace.project.zone
+    return {
+        "as_of": instant(as_of, zone) if as_of else None,
+        "known_at": instant(known_at, zone) if known_at else None,
+    }
 
 
 def _cell(value: object) -> str:

@@ -1,171 +1,155 @@
-"""Tests of properties as Ibis expressions over the typed maps. Every expression is true or false, never null."""
+"""Tests of properties as Ibis expressions. Every expression is true or false, never null."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import and_, ge, gt, le, lt, or_
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from hub.cohorts.edges import MICROSECOND, Moment, after, before
 from hub.cohorts.filters import (
-    NEGATIVE,
+    AllElementTests,
     AllTests,
+    AnyElementTests,
+    AnyFilter,
     AnyTests,
-    DateRange,
+    ElementTest,
     EventTest,
-    Filter,
+    NotElementTest,
     NotTest,
     ProfileTest,
-    Scalar,
-    date_range,
-    is_number,
 )
+from hub.cohorts.operators import NEGATIVE, DateRange, Scalar, date_range, is_number
+from hub.cohorts.properties import EventProperty, Found, JsonValue, Property, sure
 
-EVENT_COLUMNS = {
-    "distinct_id": "distinct_id",
-    "$device_id": "device_id",
-    "$user_id": "user_id",
-    "$insert_id": "insert_id",
-}
-"""Properties of events that the lake keeps as columns of texts; `time` is one of instants."""
+if TYPE_CHECKING:
+    from hub.cohorts.windows import Span
 
-_TIME = "time"
+Look = Callable[[EventTest | ElementTest], Found]
+"""What a test of a filter is about."""
 
 
-def where(rows: ibis.Table, filters: Sequence[Filter]) -> ibis.Value:
+def where(rows: ibis.Table, filters: Sequence[AnyFilter], moment: Moment) -> ibis.Value:
     """Whether an event passes every filter."""
-    return reduce(and_, (_event_filter(rows, each) for each in filters))
+
+    def of_event(test: EventTest | ElementTest) -> Found:
+        assert isinstance(test, EventTest)
+        return EventProperty(rows, test.property)
+
+    return reduce(and_, (_passes(each, of_event, moment) for each in filters))
 
 
-def profile_holds(profiles: ibis.Table, test: ProfileTest) -> ibis.Value:
+def profile_holds(profiles: ibis.Table, test: ProfileTest, moment: Moment) -> ibis.Value:
     """Whether a profile passes a test."""
-    return _holds(_Property(profiles, test.profile), test.op, test.value)
+    return holds(Property(profiles, test.profile), test.op, test.value, moment)
 
 
 def is_set(rows: ibis.Table, name: str) -> ibis.Value:
     """Whether rows with typed maps have a property, of any type."""
-    return _Property(rows, name).is_set
+    return Property(rows, name).is_set
 
 
-def absent_holds(test: ProfileTest) -> bool:
-    """Whether a test holds for somebody who has no profile."""
-    return test.op in NEGATIVE
+def absent_holds(op: str) -> bool:
+    """Whether a test with this operator holds for somebody without the property."""
+    return op in NEGATIVE
 
 
-def _event_filter(rows: ibis.Table, each: Filter) -> ibis.Value:
-    match each:
-        case EventTest():
-            return _holds(_EventProperty(rows, each.property), each.op, each.value)
-        case NotTest():
-            return ~_event_filter(rows, each.not_)
-        case AllTests():
-            return reduce(and_, (_event_filter(rows, inner) for inner in each.all))
-        case AnyTests():
-            return reduce(or_, (_event_filter(rows, inner) for inner in each.any))
-
-
-class _Property:
-    """One property of the rows of a table with typed maps, by type. A type that a row does not have is null."""
-
-    def __init__(self, rows: ibis.Table, name: str) -> None:
-        self._rows = rows
-        self._name = name
-
-    @property
-    def text(self) -> ibis.Value:
-        return self._rows.strings.get(self._name)
-
-    @property
-    def number(self) -> ibis.Value:
-        return self._rows.numbers.get(self._name)
-
-    @property
-    def boolean(self) -> ibis.Value:
-        return self._rows.booleans.get(self._name)
-
-    @property
-    def instant(self) -> ibis.Value:
-        return self._rows.times.get(self._name)
-
-    @property
-    def is_set(self) -> ibis.Value:
-        rows, name = self._rows, self._name
-        maps = [rows[kind].contains(name) for kind in ("strings", "numbers", "booleans", "lists")]
-        return reduce(or_, (_sure(found) for found in [*maps, _json_exists(rows.nested, _json_path(name))]))
-
-
-class _EventProperty(_Property):
-    """One property of events; some of them are columns."""
-
-    @property
-    def text(self) -> ibis.Value:
-        column = EVENT_COLUMNS.get(self._name)
-        return self._rows[column] if column else super().text
-
-    @property
-    def instant(self) -> ibis.Value:
-        return self._rows.time if self._name == _TIME else super().instant
-
-    @property
-    def is_set(self) -> ibis.Value:
-        column = EVENT_COLUMNS.get(self._name, _TIME if self._name == _TIME else None)
-        return self._rows[column].notnull() if column else super().is_set
-
-
-def _holds(found: _Property, op: str, value: Any) -> ibis.Value:
+def holds(found: Found, op: str, value: Any, moment: Moment) -> ibis.Value:
+    """Whether what was found passes a test."""
     if op in NEGATIVE:
-        return ~_holds(found, NEGATIVE[op], value)
-    return _sure(_POSITIVE[op](found, value))
+        return ~holds(found, NEGATIVE[op], value, moment)
+    if op in _NESTED:
+        return _NESTED[op](found, value, moment)
+    if op in _RELATIVE:
+        start, end = _RELATIVE[op](value, moment)
+        return sure((found.instant >= start) & (found.instant < end))
+    return sure(_POSITIVE[op](found, value))
 
 
-def _sure(condition: ibis.Value) -> ibis.Value:
-    return ibis.coalesce(condition, ibis.literal(False))
+def _passes(test: AnyFilter, look: Look, moment: Moment) -> ibis.Value:
+    match test:
+        case EventTest() | ElementTest():
+            return holds(look(test), test.op, test.value, moment)
+        case NotTest() | NotElementTest():
+            return ~_passes(test.not_, look, moment)
+        case AllTests() | AllElementTests():
+            return reduce(and_, (_passes(inner, look, moment) for inner in test.all))
+        case AnyTests() | AnyElementTests():
+            return reduce(or_, (_passes(inner, look, moment) for inner in test.any))
 
 
-def _equal(found: _Property, value: Scalar) -> ibis.Value:
+def _within(value: JsonValue, test: AnyFilter, moment: Moment) -> ibis.Value:
+    """Whether an element of a list, or an object, passes a filter."""
+    return _passes(test, lambda each: value.at(each.property) if isinstance(each, EventTest) else value, moment)
+
+
+def _any_of(found: Found, test: AnyFilter, moment: Moment) -> ibis.Value:
+    passing = found.elements.filter(lambda element: _within(JsonValue(element), test, moment))
+    return sure(passing.length() > 0)
+
+
+def _all_of(found: Found, test: AnyFilter, moment: Moment) -> ibis.Value:
+    failing = found.elements.filter(lambda element: ~_within(JsonValue(element), test, moment))
+    return sure((found.elements.length() > 0) & (failing.length() == 0))
+
+
+def _has(found: Found, test: AnyFilter, moment: Moment) -> ibis.Value:
+    is_object = sure(found.document.startswith("{"))
+    return is_object & _within(JsonValue(found.document), test, moment)
+
+
+def _in_the_last(span: Span, moment: Moment) -> tuple[Any, Any]:
+    return before(moment.now, span, moment.zone), moment.now + MICROSECOND
+
+
+def _in_the_next(span: Span, moment: Moment) -> tuple[Any, Any]:
+    return moment.now + MICROSECOND, after(moment.now, span, moment.zone) + MICROSECOND
+
+
+def _equal(found: Found, value: Scalar) -> ibis.Value:
     return _of_type(found, value) == _literal(value)
 
 
-def _in(found: _Property, values: Sequence[Scalar]) -> ibis.Value:
+def _in(found: Found, values: Sequence[Scalar]) -> ibis.Value:
     """One look-up for the values of each type."""
     by_type: dict[type, list[Scalar]] = {}
     for value in values:
         by_type.setdefault(type(_literal(value)), []).append(_literal(value))
-    return reduce(or_, (_sure(_of_type(found, same[0]).isin(same)) for same in by_type.values()))
+    return reduce(or_, (sure(_of_type(found, same[0]).isin(same)) for same in by_type.values()))
 
 
-def _ordered(op: str) -> Callable[[_Property, Any], ibis.Value]:
+def _ordered(op: str) -> Callable[[Found, Any], ibis.Value]:
     """An order test of numbers or instants. A date is a range: after it is from its end on, up to it until its end."""
     by_number, by_instant, edge = _ORDERS[op]
 
-    def holds(found: _Property, value: Any) -> ibis.Value:
+    def test(found: Found, value: Any) -> ibis.Value:
         if is_number(value):
             return by_number(found.number, float(value))
         return by_instant(found.instant, getattr(_range(value), edge))
 
-    return holds
+    return test
 
 
-def _between(found: _Property, value: tuple[Any, Any]) -> ibis.Value:
+def _between(found: Found, value: tuple[Any, Any]) -> ibis.Value:
     least, greatest = value
     if is_number(least):
         return (found.number >= float(least)) & (found.number <= float(greatest))
     return (found.instant >= _range(least).start) & (found.instant < _range(greatest).end)
 
 
-def _text_test(method: str) -> Callable[[_Property, str], ibis.Value]:
+def _text_test(method: str) -> Callable[[Found, str], ibis.Value]:
     """A test of texts that ignores case: both sides are made lower case by the engine's own rules."""
 
-    def holds(found: _Property, value: str) -> ibis.Value:
+    def test(found: Found, value: str) -> ibis.Value:
         return getattr(found.text.lower(), method)(ibis.literal(value).lower())
 
-    return holds
+    return test
 
 
-def _of_type(found: _Property, value: Scalar) -> ibis.Value:
+def _of_type(found: Found, value: Scalar) -> ibis.Value:
     if isinstance(value, bool):
         return found.boolean
     return found.text if isinstance(value, str) else found.number
@@ -182,15 +166,6 @@ def _range(value: object) -> DateRange:
     return found
 
 
-def _json_path(name: str) -> str:
-    return f"$.{json.dumps(name, ensure_ascii=False)}"
-
-
-@ibis.udf.scalar.builtin(name="json_exists", signature=(("string", "string"), "boolean"))
-def _json_exists(document, path):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Whether a JSON text has something at a path. Ibis's own look-up takes a name that begins with $ for a path."""
-
-
 _ORDERS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], str]] = {
     ">": (gt, ge, "end"),
     ">=": (ge, ge, "start"),
@@ -198,13 +173,25 @@ _ORDERS: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any], s
     "<=": (le, lt, "end"),
 }
 
-_POSITIVE: dict[str, Callable[[_Property, Any], ibis.Value]] = {
+_POSITIVE: dict[str, Callable[[Found, Any], ibis.Value]] = {
     "=": _equal,
     "in": _in,
     **{op: _ordered(op) for op in _ORDERS},
     "between": _between,
+    "on": lambda found, day: _between(found, (day, day)),
     "contains": _text_test("contains"),
     "starts with": _text_test("startswith"),
     "ends with": _text_test("endswith"),
     "is set": lambda found, _: found.is_set,
+}
+
+_RELATIVE: dict[str, Callable[[Span, Moment], tuple[Any, Any]]] = {
+    "in the last": _in_the_last,
+    "in the next": _in_the_next,
+}
+
+_NESTED: dict[str, Callable[[Found, AnyFilter, Moment], ibis.Value]] = {
+    "any of": _any_of,
+    "all of": _all_of,
+    "has": _has,
 }

@@ -16,15 +16,15 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_serializer, model_validator
 
-from hub.cohorts.filters import AllTests, EventTest, Filter, Filters, NotTest, ProfileTest
-from hub.cohorts.model import Model, Name, Words, kind_of, one_of, tag, whole_number, wrong
-from hub.cohorts.windows import Window
+from hub.cohorts.filters import Filters, ProfileTest, leaves, size
+from hub.cohorts.measures import Aggregate, Change, Count
+from hub.cohorts.model import Model, Name, Words, kind_of, shown, tag, wrong
+from hub.cohorts.windows import Before, Ever, Length, MoreThanAgo, Window
 
 VERSION = 1
 """The newest version of definitions that this hub reads."""
@@ -35,70 +35,41 @@ ANY_EVENT = "any event"
 MOST_PARTS = 500
 """Clauses, and tests of events' properties, that one definition may have: a thousand are too many for one query."""
 
-COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "at_least": operator.ge,
-    "at_most": operator.le,
-    "exactly": operator.eq,
-    "more_than": operator.gt,
-    "fewer_than": operator.lt,
-}
+_MEASURES = ("count", "aggregate", "first")
 
 
-def _number(value: Any) -> int:
-    return whole_number(value, least=0)
+def _only_true(value: Any) -> Literal[True]:
+    if value is not True:
+        raise wrong(f"must be true, or be left out, not {shown(value)}")
+    return True
 
 
-_Number = Annotated[int, BeforeValidator(_number)]
+def _one_measure(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        found = [word for word in _MEASURES if data.get(word) is not None]
+        if len(found) > 1:
+            raise wrong(f"can have only one of {' and '.join(found)}: put two clauses into `all`", key=found[1])
+    return data
 
 
-class Count(Model):
-    """How many times: exactly one of the comparisons."""
-
-    at_least: _Number | None = None
-    at_most: _Number | None = None
-    exactly: _Number | None = None
-    more_than: _Number | None = None
-    fewer_than: _Number | None = None
-    unit: Annotated[Literal["times"], one_of(("times",))] = "times"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_comparison(cls, data: Any) -> Any:
-        if isinstance(data, int):
-            raise wrong(f"must say how, such as {{at_least: {data}}}")
-        if isinstance(data, Mapping) and len([word for word in COMPARISONS if word in data]) > 1:
-            raise wrong(f"can have only one of {', '.join(COMPARISONS)}")
-        return data
-
-    @model_validator(mode="after")
-    def _can_hold(self) -> Count:
-        comparison, n = self.comparison
-        if comparison == "fewer_than" and n == 0:
-            raise wrong("must be at least 1: nobody does something fewer than 0 times", key="fewer_than")
-        return self
-
-    @property
-    def comparison(self) -> tuple[str, int]:
-        """The comparison and its number."""
-        for word in COMPARISONS:
-            n = getattr(self, word)
-            if n is not None:
-                return word, n
-        raise wrong(f"must have one of {', '.join(COMPARISONS)}")
-
-    def holds(self, times: Any) -> Any:
-        """Whether it holds for a number of times; for a column of them, a column."""
-        comparison, n = self.comparison
-        return COMPARISONS[comparison](times, n)
+_True = Annotated[Literal[True], BeforeValidator(_only_true)]
 
 
 class Did(Model):
-    """Somebody did the event so often, in the window. `any event` stands for all of them."""
+    """Somebody did the event, in the window, so often (at least once), or with such values of a property.
+
+    `any event` stands for all events. With `first`, the person's first event of all history that passes the tests
+    lies in the window.
+    """
 
     did: Name
     where: Filters | None = None
     count: Count = Count(at_least=1)
+    aggregate: Aggregate | None = None
     window: Window | None = None
+    first: _True | None = None
+
+    _measure = model_validator(mode="before")(_one_measure)
 
     @property
     def event(self) -> str:
@@ -107,17 +78,108 @@ class Did(Model):
 
 
 class DidNot(Model):
-    """The opposite of `Did`, its count included."""
+    """The opposite of `Did`, with whatever stands beside it."""
 
     did_not: Name
     where: Filters | None = None
     count: Count = Count(at_least=1)
+    aggregate: Aggregate | None = None
     window: Window | None = None
+    first: _True | None = None
+
+    _measure = model_validator(mode="before")(_one_measure)
 
     @property
     def event(self) -> str:
         """The event's name."""
         return self.did_not
+
+
+class ThenDid(Model):
+    """The second step of a sequence: an event that was done."""
+
+    did: Name
+    where: Filters | None = None
+
+    @property
+    def event(self) -> str:
+        """The event's name."""
+        return self.did
+
+
+class ThenDidNot(Model):
+    """The second step of a sequence: an event that was not done."""
+
+    did_not: Name
+    where: Filters | None = None
+
+    @property
+    def event(self) -> str:
+        """The event's name."""
+        return self.did_not
+
+
+def _step_tag(value: Any) -> str:
+    if isinstance(value, Model):
+        return tag("did" if isinstance(value, ThenDid) else "did_not")
+    return tag(kind_of(value, ("did", "did_not"), what="the second step of a sequence"))
+
+
+def _checked_step(value: Any) -> Any:
+    _step_tag(value)
+    return value
+
+
+Step = Annotated[
+    Annotated[ThenDid, Tag("<did>")] | Annotated[ThenDidNot, Tag("<did_not>")],
+    Discriminator(_step_tag),
+    BeforeValidator(_checked_step),
+]
+"""What follows the first event of a sequence."""
+
+
+class Sequence(Model):
+    """Somebody did one event and then, strictly later and by at most `within`, another; both in the window.
+
+    With `then: {did_not: ...}`: did the first event at least once without the second one following so soon.
+    """
+
+    did: Name
+    where: Filters | None = None
+    then: Step
+    within: Length
+    window: Window | None = None
+
+    @property
+    def event(self) -> str:
+        """The name of the first event."""
+        return self.did
+
+
+class Declined(Model):
+    """Somebody did the event less often in the window than in the time right before it, as `change` says."""
+
+    did: Name
+    where: Filters | None = None
+    change: Change
+    window: Window
+
+    @model_validator(mode="after")
+    def _has_a_before(self) -> Declined:
+        if isinstance(self.window, (Before, MoreThanAgo, Ever)):
+            raise wrong("must have a beginning, such as 30 days: before it lies what is compared", key="window")
+        return self
+
+    @property
+    def event(self) -> str:
+        """The event's name."""
+        return self.did
+
+
+class InCohort(Model):
+    """Somebody is in another cohort, as of the same time."""
+
+    cohort: Name
 
 
 class AllOf(Model):
@@ -142,16 +204,22 @@ _KINDS: dict[str, type[Model]] = {
     "did": Did,
     "did_not": DidNot,
     "profile": ProfileTest,
+    "cohort": InCohort,
     "all": AllOf,
     "any": AnyOf,
     "not": Not,
 }
+_KINDS_OF_DID: dict[str, type[Model]] = {"then": Sequence, "within": Sequence, "change": Declined}
+"""What `did` is when such a key stands beside it."""
 
 
 def _tag(value: Any) -> str:
     if isinstance(value, Model):
-        return tag(next(kind for kind, model in _KINDS.items() if type(value) is model))
-    return tag(kind_of(value, _KINDS, what="a clause"))
+        return tag(next(kind for kind, model in {**_KINDS, **_KINDS_OF_DID}.items() if type(value) is model))
+    kind = kind_of(value, _KINDS, what="a clause")
+    if kind == "did":
+        kind = next((key for key in _KINDS_OF_DID if key in value), kind)
+    return tag("then" if kind == "within" else kind)
 
 
 def _checked(value: Any) -> Any:
@@ -162,7 +230,10 @@ def _checked(value: Any) -> Any:
 Clause = Annotated[
     Annotated[Did, Tag("<did>")]
     | Annotated[DidNot, Tag("<did_not>")]
+    | Annotated[Sequence, Tag("<then>")]
+    | Annotated[Declined, Tag("<change>")]
     | Annotated[ProfileTest, Tag("<profile>")]
+    | Annotated[InCohort, Tag("<cohort>")]
     | Annotated[AllOf, Tag("<all>")]
     | Annotated[AnyOf, Tag("<any>")]
     | Annotated[Not, Tag("<not>")],
@@ -171,8 +242,12 @@ Clause = Annotated[
 ]
 """One condition on a person."""
 
+Leaf = Did | DidNot | Sequence | Declined | ProfileTest | InCohort
+"""A clause that is no group."""
+
 _CLAUSE = "<clause>"
-_HEADER = ("version", "description")
+HEADER = ("version", "description")
+"""The keys of a definition that stand beside those of its clause."""
 
 
 class Definition(Model):
@@ -187,12 +262,12 @@ class Definition(Model):
     def _clause_beside_header(cls, data: Any) -> Any:
         if not isinstance(data, Mapping) or isinstance(data.get(_CLAUSE), Model):
             return data
-        header = {key: data[key] for key in _HEADER if key in data}
-        return {**header, _CLAUSE: {key: value for key, value in data.items() if key not in _HEADER}}
+        header = {key: data[key] for key in HEADER if key in data}
+        return {**header, _CLAUSE: {key: value for key, value in data.items() if key not in HEADER}}
 
     @model_validator(mode="after")
     def _not_too_many_parts(self) -> Definition:
-        parts = sum(1 + len([*tests(getattr(each, "where", None))]) for each in clauses(self.clause))
+        parts = sum(_parts(each) for each in clauses(self.clause))
         if parts > MOST_PARTS:
             raise wrong(f"has {parts:,} clauses and tests, and can have {MOST_PARTS} at most: join them with `op: in`")
         return self
@@ -209,7 +284,7 @@ class Definition(Model):
         return self.model_dump(mode="json")
 
 
-def clauses(clause: Clause) -> Iterator[Did | DidNot | ProfileTest]:
+def clauses(clause: Clause) -> Iterator[Leaf]:
     """The clauses of a definition that are not groups, in their order."""
     if isinstance(clause, (AllOf, AnyOf)):
         for inner in clause.all if isinstance(clause, AllOf) else clause.any:
@@ -220,12 +295,15 @@ def clauses(clause: Clause) -> Iterator[Did | DidNot | ProfileTest]:
         yield clause
 
 
-def tests(filters: tuple[Filter, ...] | None) -> Iterator[EventTest]:
-    """The tests of a `where` that are not groups, in their order."""
-    for test in filters or ():
-        if isinstance(test, EventTest):
-            yield test
-        elif isinstance(test, NotTest):
-            yield from tests((test.not_,))
-        else:
-            yield from tests(test.all if isinstance(test, AllTests) else test.any)
+def steps(clause: Leaf) -> list[Did | DidNot | Sequence | Declined | ThenDid | ThenDidNot]:
+    """What names an event in a clause: each has `event` and `where`."""
+    if isinstance(clause, Sequence):
+        return [clause, clause.then]
+    return [clause] if isinstance(clause, (Did, DidNot, Declined)) else []
+
+
+def _parts(clause: Leaf) -> int:
+    if isinstance(clause, ProfileTest):
+        return size(clause)
+    tests = (test for step in steps(clause) for each in step.where or () for test in leaves(each))
+    return 1 + sum(size(test) for test in tests)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import calendar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hub.clock import utc_months
+from hub.clock import day_start, utc_months
 from hub.cohorts.windows import Before, Between, BetweenAgo, Last, MoreThanAgo, Since, Span, Window
+from hub.errors import UsageError
 
 MICROSECOND = timedelta(microseconds=1)
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a question is asked, and whose days and months count: `now` is aware."""
+
+    now: datetime
+    zone: ZoneInfo
 
 
 @dataclass(frozen=True)
@@ -62,18 +71,40 @@ def _dated(window: Window | None, until_now: datetime, zone: ZoneInfo) -> Bounds
             return Bounds(None, until_now)
 
 
+def instant(text: str, zone: ZoneInfo) -> datetime:
+    """The instant that somebody asks about: one with its zone, or a day of a project's zone, which stands for its end.
+
+    Raises UsageError for anything else.
+    """
+    try:
+        if len(text) == len("2026-11-23"):
+            return day_start(date.fromisoformat(text) + timedelta(days=1), zone) - MICROSECOND
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(
+        f"{text!r} is neither a day nor an instant with its zone.",
+        hint="Write 2026-11-23 for the end of that day, or 2026-11-23T14:00:00Z, or 2026-11-23T14:00:00+01:00.",
+    )
+
+
 def before(now: datetime, span: Span, zone: ZoneInfo) -> datetime:
     """The instant so long before `now`."""
     return _before(now, span.n, span.unit, zone)
 
 
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """The first instant of a day of the zone, UTC; where its clocks leap over midnight, the instant of the leap."""
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
+def after(now: datetime, span: Span, zone: ZoneInfo) -> datetime:
+    """The instant so long after `now`."""
+    return _before(now, -span.n, span.unit, zone)
 
 
 def _before(now: datetime, n: int, unit: str, zone: ZoneInfo) -> datetime:
-    """A day is 24 hours and a week seven of them; a month ago is the same clock time of the zone, n months earlier."""
+    """A day is 24 hours and a week seven of them; a month ago is the same clock time of the zone, n months earlier.
+
+    A month without that day is taken at its last one. A negative `n` leads to what is to come.
+    """
     if unit != "month":
         return now - n * _LENGTHS[unit]
     local = now.astimezone(zone)

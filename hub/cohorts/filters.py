@@ -1,53 +1,51 @@
-"""Tests of properties, and groups of them: what stands after `where`, and what `profile` says.
+"""Tests of properties, and groups of them: what stands after `where`, what `profile` says, and what is asked of lists.
 
-A value has the type that it is written in, and a test never crosses types: `= 3` is about numbers, `= "3"`
-about texts. Order (`>`, `between`) is there for numbers and for dates: a text in the form of an ISO 8601 date
-or date-time.
-"""
+A list and an object are looked into by tests of their own: `any of` and `all of` ask the elements of a list, `has`
+asks an object::
+
+    {property: tags, op: any of, value: {op: "=", value: sale}}
+    {property: items, op: any of, value: {all: [{property: sku, op: in, value: [A1, B2]}, {property: price, op: ">", value: 9}]}}
+    {profile: address, op: has, value: {property: city, op: "=", value: Oslo}}
+"""  # noqa: E501
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    TypeAdapter,
+    ValidationInfo,
+    model_validator,
+)
 
 from hub.cohorts.model import Model, Name, kind_of, one_of, shown, sound_text, tag, wrong
+from hub.cohorts.operators import NESTED, OPS, SPANS, SYNONYMS, Op, Scalar, about_dates, date_range, misfit
+from hub.cohorts.windows import Length, Span
 
-Op = Literal[
-    "=",
-    "!=",
-    ">",
-    ">=",
-    "<",
-    "<=",
-    "in",
-    "not in",
-    "contains",
-    "does not contain",
-    "starts with",
-    "ends with",
-    "is set",
-    "is not set",
-    "between",
-]
-OPS: tuple[str, ...] = Op.__args__  # type: ignore[attr-defined]
-
-NEGATIVE: Mapping[str, str] = {"!=": "=", "not in": "in", "does not contain": "contains", "is not set": "is set"}
-"""Operators that are the opposite of another, and so hold for somebody without the property."""
-
-Scalar = str | int | float | bool
-_ORDER = (">", ">=", "<", "<=")
-_LISTS = ("in", "not in")
-_TEXTS = ("contains", "does not contain", "starts with", "ends with")
-_UNARY = ("is set", "is not set")
 _MOST_VALUES = 100_000
+_LENGTH = TypeAdapter[Span](Length)
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, info: ValidationInfo) -> Any:
+    op = info.data.get("op")
+    if value is None:
+        return None
+    if op in SPANS:
+        return _LENGTH.validate_python(value)
+    if op in NESTED:
+        return _nested(value, op)
+    return scalars(value)
+
+
+def scalars(value: Any) -> Any:
+    """A scalar, or a list of scalars as a tuple. Refuses everything else."""
     if isinstance(value, (list, tuple)):
         if len(value) > _MOST_VALUES:
             raise wrong(f"has {len(value)} values, and {_MOST_VALUES} are the most")
@@ -68,33 +66,59 @@ def _scalar(value: Any, *, key: int | None = None) -> Scalar:
 
 
 Value = Annotated[Any, PlainValidator(_value)]
-"""A scalar, a tuple of scalars, or None: as the operator wants it."""
+"""What the operator wants: nothing, a scalar, a tuple of scalars, a Span, or an ElementFilter."""
+
+Operator = Annotated[Op, one_of(OPS, synonyms=tuple(SYNONYMS))]
+"""One of OPS. `before` and `since` are read as well, as `<` and `>=`."""
+
+T = TypeVar("T", bound=Model)
+
+
+def read_synonym(data: Any) -> Any:
+    """A test with the operator that a synonym means. The value after a synonym must be a date."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("op"), str) or data["op"] not in SYNONYMS:
+        return data
+    if date_range(data.get("value")) is None:
+        raise wrong(f"must be a date such as 2026-11-23 after {data['op']!r}", key="value")
+    return {**data, "op": SYNONYMS[data["op"]]}
+
+
+def _fitting(test: T) -> T:
+    problem = misfit(test.op, test.value)  # type: ignore[attr-defined]
+    if problem:
+        raise wrong(problem, key="value")
+    return test
 
 
 class EventTest(Model):
-    """A test of a property of the event: `PROPERTY op VALUE`."""
+    """A test of a property of the event, or of an object: `PROPERTY op VALUE`."""
 
     property: Name
-    op: Annotated[Op, one_of(OPS)]
+    op: Operator
     value: Value = None
 
-    @model_validator(mode="after")
-    def _value_fits(self) -> EventTest:
-        _check_value(self.op, self.value)
-        return self
+    _synonym = model_validator(mode="before")(read_synonym)
+    _value_fits = model_validator(mode="after")(_fitting)
 
 
 class ProfileTest(Model):
     """A test of a property of the profile: `user.PROPERTY op VALUE`."""
 
     profile: Name
-    op: Annotated[Op, one_of(OPS)]
+    op: Operator
     value: Value = None
 
-    @model_validator(mode="after")
-    def _value_fits(self) -> ProfileTest:
-        _check_value(self.op, self.value)
-        return self
+    _synonym = model_validator(mode="before")(read_synonym)
+    _value_fits = model_validator(mode="after")(_fitting)
+
+
+class ElementTest(Model):
+    """A test of an element of a list: `op VALUE`."""
+
+    op: Operator
+    value: Value = None
+
+    _value_fits = model_validator(mode="after")(_fitting)
 
 
 class AllTests(Model):
@@ -115,7 +139,33 @@ class NotTest(Model):
     not_: Filter = Field(alias="not")
 
 
+class AllElementTests(Model):
+    """Every one of the tests of one element holds."""
+
+    all: tuple[ElementFilter, ...] = Field(min_length=1)
+
+
+class AnyElementTests(Model):
+    """At least one of the tests of one element holds."""
+
+    any: tuple[ElementFilter, ...] = Field(min_length=1)
+
+
+class NotElementTest(Model):
+    """The test of the element does not hold."""
+
+    not_: ElementFilter = Field(alias="not")
+
+
 _KINDS: dict[str, type[Model]] = {"property": EventTest, "all": AllTests, "any": AnyTests, "not": NotTest}
+ELEMENT_KINDS: dict[str, type[Model]] = {
+    "property": EventTest,
+    "op": ElementTest,
+    "all": AllElementTests,
+    "any": AnyElementTests,
+    "not": NotElementTest,
+}
+"""The kinds of an ElementFilter, by the key that makes a group one of them."""
 
 
 def _tag(value: Any) -> str:
@@ -124,8 +174,22 @@ def _tag(value: Any) -> str:
     return tag(kind_of(value, _KINDS, what="a test"))
 
 
+def _element_tag(value: Any) -> str:
+    if isinstance(value, Model):
+        return tag(next(kind for kind, model in ELEMENT_KINDS.items() if type(value) is model))
+    kinds = [kind for kind in ELEMENT_KINDS if kind != "op"]
+    if isinstance(value, Mapping) and "op" in value and not any(kind in value for kind in kinds):
+        return tag("op")
+    return tag(kind_of(value, kinds if isinstance(value, Mapping) else ELEMENT_KINDS, what="a test"))
+
+
 def _checked(value: Any) -> Any:
     _tag(value)
+    return value
+
+
+def _checked_element(value: Any) -> Any:
+    _element_tag(value)
     return value
 
 
@@ -139,80 +203,62 @@ Filter = Annotated[
 ]
 """A test, or a group of tests."""
 
+ElementFilter = Annotated[
+    Annotated[EventTest, Tag("<property>")]
+    | Annotated[ElementTest, Tag("<op>")]
+    | Annotated[AllElementTests, Tag("<all>")]
+    | Annotated[AnyElementTests, Tag("<any>")]
+    | Annotated[NotElementTest, Tag("<not>")],
+    Discriminator(_element_tag),
+    BeforeValidator(_checked_element),
+]
+"""A test of an element of a list (`op VALUE`) or of a property of an object, or a group of such."""
+
+AnyFilter = EventTest | ElementTest | AllTests | AnyTests | NotTest | AllElementTests | AnyElementTests | NotElementTest
+
 
 def _listed(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
-Filters = Annotated[tuple[Filter, ...], BeforeValidator(_listed), Field(min_length=1)]
+for _group in (AllTests, AnyTests, NotTest, AllElementTests, AnyElementTests, NotElementTest):
+    _group.model_rebuild()
+
+Filters = Annotated[
+    tuple[Filter, ...],
+    BeforeValidator(_listed, json_schema_input_type=tuple[Filter, ...] | Filter),
+    Field(min_length=1),
+]
 """What stands after `where`: tests that must all hold. A single one may stand without a list."""
 
-
-@dataclass(frozen=True)
-class DateRange:
-    """The instants that a date in a test stands for, UTC: one instant, or a day from midnight to midnight.
-
-    `end` is excluded. Properties without a zone are taken for UTC when they come in (`hub.lake.typed`), and so
-    are dates in tests: a property "2026-11-23" is on the day 2026-11-23 in every project.
-    """
-
-    start: datetime
-    end: datetime
+_NESTED = TypeAdapter[Any](ElementFilter)
 
 
-def date_range(value: object) -> DateRange | None:
-    """The instants of an ISO 8601 date or date-time; None when `value` is something else."""
-    from hub.lake.typed import microseconds_of
-
-    micros = microseconds_of(value) if isinstance(value, str) else None
-    if micros is None:
-        return None
-    start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
-    whole_day = len(str(value)) == len("2026-11-23")
-    return DateRange(start, start + (timedelta(days=1) if whole_day else timedelta(microseconds=1)))
-
-
-def is_number(value: object) -> bool:
-    """Whether a value of a test is a number: true and false are not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def leaves(test: AnyFilter) -> Iterator[EventTest | ElementTest]:
+    """The tests of a filter that are not groups, in their order; not those within `any of`, `all of` and `has`."""
+    match test:
+        case EventTest() | ElementTest():
+            yield test
+        case NotTest() | NotElementTest():
+            yield from leaves(test.not_)
+        case AllTests() | AllElementTests():
+            for each in test.all:
+                yield from leaves(each)
+        case AnyTests() | AnyElementTests():
+            for each in test.any:
+                yield from leaves(each)
 
 
-def _check_value(op: str, value: Any) -> None:
-    problem = _misfit(op, value)
-    if problem:
-        raise wrong(problem, key="value")
+def size(test: EventTest | ElementTest | ProfileTest) -> int:
+    """How many tests a test is: itself, and those of what is nested in it."""
+    return 1 + (sum(size(each) for each in leaves(test.value)) if test.op in NESTED else 0)
 
 
-def _misfit(op: str, value: Any) -> str:
-    """Why `value` cannot stand after `op`; empty when it can."""
-    if op in _UNARY:
-        return f"must not be there: {op!r} has no value" if value is not None else ""
-    if value is None:
-        return f"is missing: {op!r} needs one"
-    if op in _LISTS:
-        return "" if isinstance(value, tuple) and value else f"must be a list of values after {op!r}"
-    if op == "between":
-        return _misfit_range(value)
-    return _misfit_single(op, value)
-
-
-def _misfit_single(op: str, value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"must be a single value after {op!r}; a list goes with {_LISTS[0]!r} and {_LISTS[1]!r}"
-    if op in _TEXTS and not (isinstance(value, str) and value):
-        return f"must be text after {op!r}, not {shown(value)}"
-    if op in _ORDER and not (is_number(value) or date_range(value)):
-        return f"must be a number or a date such as 2026-11-23 after {op!r}, not {shown(value)}"
-    return ""
-
-
-def _misfit_range(value: Any) -> str:
-    if not isinstance(value, tuple) or len(value) != 2:
-        return "must be a list of two, the least and the greatest, after 'between'"
-    least, greatest = value
-    if is_number(least) and is_number(greatest):
-        return "" if least <= greatest else "must begin with the least"
-    first, last = date_range(least), date_range(greatest)
-    if first and last:
-        return "" if first.start < last.end else "must begin with the earliest"
-    return "must be two numbers or two dates after 'between'"
+def _nested(value: Any, op: str) -> Any:
+    nested = _NESTED.validate_python(value)
+    for test in leaves(nested):
+        if op == "has" and isinstance(test, ElementTest):
+            raise wrong("must name the property of the object, such as {property: city, op: '=', value: Oslo}")
+        if about_dates(test.op, test.value):
+            raise wrong(f"cannot have a date ({test.op!r}): dates within lists and objects are kept as texts")
+    return nested

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING
@@ -15,19 +14,19 @@ from hub.cohorts.mapped import typed_text
 from hub.people.views import DEVICE, MATCH, match_value, normalised
 
 if TYPE_CHECKING:
-    from hub.cohorts.definition import Definition
+    from hub.cohorts.question import Question
     from hub.connectors.contract import MatchKey
     from hub.lake.reading import Reader
     from hub.workspace import Project
 
 
-def evaluate(reader: Reader, project: Project, definition: Definition, now: datetime) -> ibis.Table:
-    """The people for whom a definition holds at `now` (aware): the column `person`, each person once."""
-    return people(reader, project, definition, now)
+def evaluate(reader: Reader, project: Project, question: Question) -> ibis.Table:
+    """The people for whom the definition of a question holds: the column `person`, each person once."""
+    return people(reader, project, question)
 
 
-def members(reader: Reader, project: Project, definition: Definition, now: datetime) -> ibis.Table:
-    """The people for whom a definition holds, each once, as people want to read them.
+def members(reader: Reader, project: Project, question: Question) -> ibis.Table:
+    """The people for whom the definition of a question holds, each once, as people want to read them.
 
     Columns: `person`; `distinct_id`, the canonical one; `user_id`, which under simplified identity is the id of
     somebody who logged in, else null; `email`, the profile's `$email`; `has_profile`, whether the profile has a
@@ -37,7 +36,7 @@ def members(reader: Reader, project: Project, definition: Definition, now: datet
     def wanted(profiles: ibis.Table) -> Mapping[str, ibis.Value]:
         return {"email": profiles.strings.get("$email"), "has_profile": _has_property(profiles)}
 
-    found = people(reader, project, definition, now, columns=wanted)
+    found = people(reader, project, question, columns=wanted)
     return found.select(
         "person",
         distinct_id=found.person,
@@ -50,13 +49,12 @@ def members(reader: Reader, project: Project, definition: Definition, now: datet
 def qualified(
     reader: Reader,
     project: Project,
-    definition: Definition,
-    now: datetime,
+    question: Question,
     *,
     key: MatchKey,
     mapping: Mapping[str, str],
 ) -> ibis.Table:
-    """The people for whom a definition holds, each once, as a partner needs them.
+    """The people for whom the definition of a question holds, each once, as a partner needs them.
 
     `mapping` is target name -> profile property. Columns: `person`; `has_profile`, whether the profile has a property;
     `key`, the normalised value of the match property, null without one; `mapped`, a map of target name -> typed
@@ -69,7 +67,7 @@ def qualified(
             columns["key"] = match_value(profiles, key.property, key.normalize)
         return columns
 
-    found = people(reader, project, definition, now, columns=wanted)
+    found = people(reader, project, question, columns=wanted)
     own_id = normalised(found.person, key.normalize)
     return found.select(
         "person",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -89,8 +89,11 @@ def tag(kind: str) -> str:
     return f"<{kind}>"
 
 
-def one_of(words: tuple[str, ...], *, plural: bool = False) -> BeforeValidator:
-    """A validator that lets only these words pass; with `plural`, also with an s at their end."""
+def one_of(words: tuple[str, ...], *, plural: bool = False, synonyms: tuple[str, ...] = ()) -> BeforeValidator:
+    """A validator that lets only these words pass; with `plural`, also with an s at their end.
+
+    `synonyms` are words that something else translates beforehand: they are named to people, and to the JSON Schema.
+    """
 
     def check(value: Any) -> Any:
         if isinstance(value, str):
@@ -102,7 +105,8 @@ def one_of(words: tuple[str, ...], *, plural: bool = False) -> BeforeValidator:
             raise wrong(f"must be one of {listed(words)}, not {value!r}{meant}")
         raise wrong(f"must be one of {listed(words)}, not {shown(value)}")
 
-    return BeforeValidator(check)
+    more = tuple(f"{word}s" for word in words) if plural else synonyms
+    return BeforeValidator(check, json_schema_input_type=Literal[(*words, *more)])
 
 
 def whole_number(value: Any, *, least: int) -> int:

@@ -6,9 +6,10 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from hub.cohorts.conditions import EVENT_COLUMNS, is_set
-from hub.cohorts.definition import ANY_EVENT, Clause, Did, DidNot, clauses, tests
-from hub.cohorts.filters import ProfileTest
+from hub.cohorts.conditions import is_set
+from hub.cohorts.definition import ANY_EVENT, Did, DidNot, Leaf, clauses, steps
+from hub.cohorts.filters import EventTest, ProfileTest, leaves
+from hub.cohorts.properties import EVENT_COLUMNS, TIME
 from hub.people.views import people_profiles, project_events
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def unknown_names(reader: Reader, project: Project, definition: Definition) -> t
     """
     asked = [*clauses(definition.clause)]
     found = [
-        *_unknown_events(reader, project, [each.event for each in asked if isinstance(each, (Did, DidNot))]),
+        *_unknown_events(reader, project, [step.event for each in asked for step in steps(each)]),
         *_unknown_event_properties(reader, project, asked),
         *_unknown_profile_properties(reader, project, [each for each in asked if isinstance(each, ProfileTest)]),
     ]
@@ -45,19 +46,24 @@ def _unknown_events(reader: Reader, project: Project, names: Sequence[str]) -> I
         yield f"No event is called {name!r} yet{_nearest(name, known)}"
 
 
-def _unknown_event_properties(reader: Reader, project: Project, asked: Sequence[Clause]) -> Iterator[str]:
-    pairs = {
-        (each.event, test.property)
-        for each in asked
-        if isinstance(each, (Did, DidNot))
-        for test in tests(each.where)
-        if test.property not in EVENT_COLUMNS and test.property != "time"
-    }
+def _unknown_event_properties(reader: Reader, project: Project, asked: Sequence[Leaf]) -> Iterator[str]:
+    found = {(event, name) for each in asked for event, name in _properties(each)}
+    pairs = {(event, name) for event, name in found if name not in EVENT_COLUMNS and name != TIME}
     for event, name in sorted(pairs):
         rows = project_events(reader, project)
         rows = rows if event == ANY_EVENT else rows.filter(rows.event == event)
         if not _any_has(reader, rows, name):
             yield f"No event {event!r} has a property {name!r} yet{_nearest(name, _sampled(reader, rows))}"
+
+
+def _properties(clause: Leaf) -> Iterator[tuple[str, str]]:
+    """The events of a clause with the properties that it asks of them."""
+    for step in steps(clause):
+        for test in (leaf for each in step.where or () for leaf in leaves(each)):
+            if isinstance(test, EventTest):
+                yield step.event, test.property
+        if isinstance(step, (Did, DidNot)) and step.aggregate:
+            yield step.event, step.aggregate.of[1]
 
 
 def _unknown_profile_properties(reader: Reader, project: Project, asked: Sequence[ProfileTest]) -> Iterator[str]:

@@ -15,7 +15,9 @@ from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
 from hub.cohorts.definition import Definition
+from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition, read_definition_file, stored_definition
+from hub.cohorts.references import closure, users
 from hub.errors import AlreadyExists, NotFound, UsageError
 from hub.store.tables import cohorts, syncs
 
@@ -90,14 +92,15 @@ class Cohorts:
         """Keep a definition under a name: one at hand, its text (YAML or JSON), or the file that it is in.
 
         Without a `description` the definition's own is taken. Raises DefinitionError, InputError (the file),
-        AlreadyExists, UsageError (a name that cannot be one); then nothing is kept. Names that the data does not have
-        yet are `warnings` of the result.
+        AlreadyExists, UsageError (a name that cannot be one), NotFound (a cohort that it names); then nothing is kept.
+        Names that the data does not have yet are `warnings` of the result.
         """
         name = _sound_name(name)
         read = _read(definition)
         with self._store.reading() as connection:
             if connection.execute(self._query().where(cohorts.c.name == name)).first():
                 raise _taken(name)
+            closure(read, lambda other: _cohort(self._row(connection, other)).definition, name=name)
         warnings = self._warnings(read)
         at = now()
         row = {
@@ -127,29 +130,50 @@ class Cohorts:
         with self._store.reading() as connection:
             return _cohort(self._row(connection, name))
 
-    def count(self, name: str) -> CohortCount:
-        """Count the people in a cohort now, and keep the figure with it. Raises NotFound."""
+    def question(self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None) -> Question:
+        """What asks for the people in a cohort: as of now, or of another instant (aware).
+
+        Raises NotFound, also for a cohort that it rests on and that is not there.
+        """
+        with self._store.reading() as connection:
+
+            def look_up(other: str) -> Definition:
+                return _cohort(self._row(connection, other)).definition
+
+            definition = look_up(name)
+            return Question(definition, as_of or now(), closure(definition, look_up, name=name), known_at)
+
+    def count(self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None) -> CohortCount:
+        """Count the people in a cohort. What is counted as of now is kept with the cohort. Raises NotFound.
+
+        `as_of` (aware) hides later events; `known_at` (aware) hides what the hub got later.
+        """
         from hub.cohorts.members import evaluate
 
-        cohort, at, started = self.get(name), now(), monotonic()
+        cohort, question, started = self.get(name), self.question(name, as_of=as_of, known_at=known_at), monotonic()
         with self._workspace.reading() as reader:
-            size = reader.value(evaluate(reader, self._workspace.project, cohort.definition, at).count())
-        with self._store.writing() as connection:
-            connection.execute(cohorts.update().where(cohorts.c.id == cohort.id).values(size=size, evaluated_at=at))
-        return CohortCount(cohort.name, size, at, monotonic() - started)
+            size = reader.value(evaluate(reader, self._workspace.project, question).count())
+        if as_of is None and known_at is None:
+            figures = {"size": size, "evaluated_at": question.now}
+            with self._store.writing() as connection:
+                connection.execute(cohorts.update().where(cohorts.c.id == cohort.id).values(figures))
+        return CohortCount(cohort.name, size, question.now, monotonic() - started)
 
-    def members(self, name: str) -> Iterator[dict[str, Any]]:
-        """Everybody who is in a cohort now, each once, in no promised order; never all of them in memory.
+    def members(
+        self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Everybody who is in a cohort, each once, in no promised order; never all of them in memory.
 
-        Keys: `person`, `distinct_id` (the canonical one), `user_id`, `email`. Raises NotFound.
+        Keys: `person`, `distinct_id` (the canonical one), `user_id`, `email`. `as_of` and `known_at` as of `count`.
+        Raises NotFound.
         """
-        cohort = self.get(name)
-        return self._streamed(cohort)
+        return self._streamed(self.question(name, as_of=as_of, known_at=known_at))
 
     def remove(self, name: str) -> None:
-        """Forget a cohort. Raises NotFound, and UsageError while a sync uses it."""
+        """Forget a cohort. Raises NotFound, and UsageError while a sync uses it, or a cohort names it."""
         with self._store.writing() as connection:
             row = self._row(connection, name)
+            self._refuse_if_named(connection, row.name)
             used = select(syncs.c.name).where(syncs.c.cohort_id == row.id).order_by(syncs.c.name)
             by = [*connection.execute(used).scalars()]
             if by:
@@ -159,11 +183,20 @@ class Cohorts:
                 )
             connection.execute(cohorts.delete().where(cohorts.c.id == row.id))
 
-    def _streamed(self, cohort: Cohort) -> Iterator[dict[str, Any]]:
+    def _refuse_if_named(self, connection: Connection, name: str) -> None:
+        by = users(name, {row.name: _cohort(row).definition for row in connection.execute(self._query())})
+        if by:
+            named = ", ".join(repr(each) for each in by[:5]) + (f" and {len(by) - 5} more" if len(by) > 5 else "")
+            raise UsageError(
+                f"The cohort {name!r} is named by {'the cohort' if len(by) == 1 else 'the cohorts'} {named}.",
+                hint="Remove them first, or change their definitions.",
+            )
+
+    def _streamed(self, question: Question) -> Iterator[dict[str, Any]]:
         from hub.cohorts.members import members
 
         with self._workspace.reading() as reader:
-            found = members(reader, self._workspace.project, cohort.definition, now())
+            found = members(reader, self._workspace.project, question)
             for batch in reader.batches(found.select("person", "distinct_id", "user_id", "email")):
                 yield from batch.to_pylist()
 

@@ -29,7 +29,7 @@ def _span_end(value: Any) -> int:
 class Span(Model):
     """A length of time: so many units. A month is a calendar month, a day 24 hours, a week 7 days."""
 
-    n: Annotated[int, BeforeValidator(_span)]
+    n: Annotated[int, BeforeValidator(_span), Field(json_schema_extra={"minimum": 1})]
     unit: Annotated[Unit, one_of(UNITS, plural=True)]
 
     @model_validator(mode="after")
@@ -40,8 +40,8 @@ class Span(Model):
 class Spans(Model):
     """Two lengths of time in one unit, the farther one first."""
 
-    n: Annotated[int, BeforeValidator(_span)]
-    m: Annotated[int, BeforeValidator(_span_end)]
+    n: Annotated[int, BeforeValidator(_span), Field(json_schema_extra={"minimum": 1})]
+    m: Annotated[int, BeforeValidator(_span_end), Field(json_schema_extra={"minimum": 0})]
     unit: Annotated[Unit, one_of(UNITS, plural=True)]
 
     @model_validator(mode="after")
@@ -52,6 +52,22 @@ class Spans(Model):
 
 
 S = TypeVar("S", Span, Spans)
+
+_N_UNIT = r"(?P<n>\d{1,9}) (?P<unit>[a-z]+)"
+
+
+def _length_from_text(value: Any) -> Any:
+    """The group of keys that a text such as `7 days` stands for; what is no text is left as it is."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(_N_UNIT, " ".join(value.split()), re.ASCII)
+    if match is None:
+        raise wrong(f'must be a length of time such as "7 days", not {shown(value)}')
+    return {"n": int(match["n"]), "unit": match["unit"]}
+
+
+Length = Annotated[Span, BeforeValidator(_length_from_text, json_schema_input_type=Span | str)]
+"""A length of time. A text such as `7 days` is read too."""
 
 
 class Last(Model):
@@ -115,7 +131,6 @@ _KINDS: dict[str, type[Model]] = {
 }
 _NAMES = tuple(kind for kind in _KINDS if kind != "to")
 
-_N_UNIT = r"(?P<n>\d{1,9}) (?P<unit>[a-z]+)"
 _TEXTS: tuple[tuple[str, str], ...] = (
     (rf"(?:(?:in )?(?:the )?last )?{_N_UNIT}", "last"),
     (rf"more than {_N_UNIT} ago", "more_than_ago"),

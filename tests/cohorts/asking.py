@@ -7,22 +7,27 @@ from typing import Any
 
 from hub.cohorts.definition import Definition
 from hub.cohorts.members import evaluate
+from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition
 from hub.workspace import Workspace
 
 
-def people_of(workspace: Workspace, definition: str | Definition, now: datetime) -> set[str]:
-    """The people of a definition (its text may leave the version out); fails when somebody comes twice."""
+def definition_of(text: str) -> Definition:
+    """The definition of a text, which may leave the version out."""
+    return read_definition(f"{{version: 1, {text[1:]}" if text.startswith("{") else f"version: 1\n{text}")
+
+
+def people_of(workspace: Workspace, definition: str | Definition, now: datetime, **more: Any) -> set[str]:
+    """The people of a definition; fails when somebody comes twice. `more` is of a Question: `cohorts`, `known_at`."""
     if isinstance(definition, str):
-        in_braces = definition.startswith("{")
-        definition = read_definition(f"{{version: 1, {definition[1:]}" if in_braces else f"version: 1\n{definition}")
-    found = [row["person"] for row in rows_of(workspace, evaluate, definition, now)]
+        definition = definition_of(definition)
+    found = [row["person"] for row in rows_of(workspace, evaluate, Question(definition, now, **more))]
     assert len(found) == len(set(found)), "somebody is there twice"
     return set(found)
 
 
-def rows_of(workspace: Workspace, ask: Any, definition: Definition, now: datetime, **more: Any) -> list[dict[str, Any]]:
+def rows_of(workspace: Workspace, ask: Any, question: Question, **more: Any) -> list[dict[str, Any]]:
     """The rows of `evaluate`, `members` or `qualified`."""
     with workspace.reading() as reader:
-        expression = ask(reader, workspace.project, definition, now, **more)
+        expression = ask(reader, workspace.project, question, **more)
         return [row for batch in reader.batches(expression) for row in batch.to_pylist()]

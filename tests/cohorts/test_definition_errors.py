@@ -62,7 +62,7 @@ def test_the_sample_of_the_docs_reads_and_no_is_norway():
         ("at_least: 3", "at_least: -3", "all[0].count.at_least: must be at least 0, not -3"),
         ("at_least: 3", "at_least: 1, at_most: 3", "all[0].count: can have only one of at_least, at_most"),
         ("at_least: 3", "fewer_than: 0", "all[0].count.fewer_than: must be at least 1"),
-        ("at_least: 3", "at_least: 3, unit: days", "all[0].count.unit: must be one of times"),
+        ("at_least: 3", "at_least: 3, unit: hours", "all[0].count.unit: must be one of times, days"),
         ("{at_least: 3}", "3", "all[0].count: must say how, such as {at_least: 3}"),
         ("{at_least: 3}", "{}", "all[0].count: must have one of at_least, at_most, exactly, more_than, fewer_than"),
         ("count:", "cuont:", "line 5: all[0].cuont: is not known here: did you mean count?"),
@@ -92,6 +92,59 @@ def test_an_error_names_the_field_and_what_could_stand_there(was, is_now, said):
     message = _error(WINBACK.replace(was, is_now, 1))
     assert said in message
     assert message.startswith("winback.yaml")
+
+
+NESTED = "profile: a\nop: any of\nvalue: "
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("did: A\naggregate: {summ: a, op: '>', value: 1}", "line 3: summ: is not known here: did you mean sum?"),
+        ("did: A\naggregate: {op: '>', value: 1}", "aggregate: must have one of sum, average, min, max, median"),
+        ("did: A\naggregate: {sum: a, max: a, op: '>', value: 1}", "aggregate: can have only one of sum, average"),
+        ("did: A\naggregate: {sum: a, op: '>', value: 2026-01-01}", "aggregate.value: must be a number after sum"),
+        ("did: A\naggregate: {sum: a, op: in, value: [1]}", "aggregate.op: must be one of =, !=, >"),
+        ("did: A\naggregate: {max: a, op: '=', value: 2026-01-01}", "aggregate.value: must be a number after '='"),
+        ("did: A\naggregate: {max: a, op: '='}", "aggregate.value: is missing"),
+        ("did: A\ncount: {at_least: 1}\nfirst: true", "line 4: first: can have only one of count and first"),
+        ("did: A\nfirst: false", "first: must be true, or be left out"),
+        ("did: A\nwithin: 3 days", "then: is missing"),
+        ("did: A\nthen: {did: B}", "within: is missing"),
+        ("did: A\nthen: {did: B}\nwithin: 7", "within: must be a group of n, unit, not 7"),
+        ("did: A\nthen: {did: B}\nwithin: a week", "within: must be a length of time such as"),
+        ("did: A\nthen: {did: B}\nwithin: 0 days", "within: must be at least 1, not 0"),
+        ("did: A\nthen: {ddi: B}\nwithin: 7 days", "then.ddi: is not known here: did you mean did?"),
+        ("did: A\nthen: B\nwithin: 7 days", "then: must be the second step of a sequence"),
+        ("did: A\nthen: {did: B}\nwithin: 7 days\ncount: {at_least: 2}", "line 5: count: is not known here"),
+        ("did_not: A\nthen: {did: B}\nwithin: 7 days", "line 3: then: is not known here"),
+        ("did: A\nchange: {less_than: 0, before: 7 days}\nwindow: 7 days", "less_than: must be more than 0 percent"),
+        ("did: A\nchange: {less_than: 50, before: 7 days}", "window: is missing"),
+        ("did: A\nchange: {less_than: 50, before: 7 days}\nwindow: ever", "window: must have a beginning"),
+        ("profile: a\nop: on\nvalue: 2026-01-01T12:00:00Z", "value: must be a day such as 2026-11-23 after 'on'"),
+        ("profile: a\nop: before\nvalue: 3", "value: must be a date such as 2026-11-23 after 'before'"),
+        ("profile: a\nop: in the last\nvalue: 3 dyas", "value: must be one of hour, day, week, month, not 'dyas'"),
+        ("profile: a\nop: in the last\nvalue: {n: 200, unit: years}", "value.unit: must be one of hour, day"),
+        ("profile: a\nop: in the next\nvalue: 2000 months", "value: must not be more than 100 years"),
+        ("profile: a\nop: in the last", "value: is missing: 'in the last' needs one"),
+        ("profile: a\nop: not between\nvalue: [3, 1]", "value: must begin with the least"),
+        (f"{NESTED}3", "value: must be a test (one of property, op, all, any, not), not 3"),
+        (f"{NESTED}{{op: has}}", "value.value: is missing: 'has' needs one"),
+        (f"{NESTED}{{all: []}}", "value.all: must not be empty"),
+        (f"{NESTED}{{op: '>', value: 2026-01-01}}", "value: cannot have a date ('>'): dates within lists"),
+        (f"{NESTED}{{any: [{{op: in the last, value: 3 days}}]}}", "value: cannot have a date ('in the last')"),
+        ("profile: a\nop: has\nvalue: {op: '=', value: 3}", "value: must name the property of the object"),
+        ("cohort: 3", "cohort: must be text, not 3"),
+        ("cohort: ''", "cohort: must not be empty"),
+    ],
+)  # fmt: skip
+def test_an_error_in_any_clause_names_the_field_and_what_to_do(text, said):
+    assert said in _error(f"version: 1\n{text}")
+
+
+def test_what_is_nested_counts_as_parts_too():
+    inner = "{any: [" + "{op: '=', value: 1}, " * 500 + "]}"
+    assert "has 501 clauses and tests" in _error(f"version: 1\nprofile: a\nop: any of\nvalue: {inner}")
 
 
 @pytest.mark.parametrize("text", ["all: []", "any: []", "all:", "not:", "all: {}", "did: A\nwhere: []", ""])
@@ -140,7 +193,7 @@ def test_a_key_that_stands_twice_is_refused_in_json_too():
 
 
 def test_several_errors_are_told_at_once():
-    message = _error(WINBACK.replace("unit: day", "unit: dya").replace("op: in", "op: on"))
+    message = _error(WINBACK.replace("unit: day", "unit: dya").replace("op: in", "op: ni"))
     assert "window.last.unit" in message
     assert "any[0].op" in message
 
@@ -201,6 +254,14 @@ JSON_VALUES = st.recursive(
                     "at_least",
                     "version",
                     "ever",
+                    "then",
+                    "within",
+                    "change",
+                    "less_than",
+                    "aggregate",
+                    "sum",
+                    "first",
+                    "cohort",
                 ]
             ),
             inner,
@@ -214,7 +275,26 @@ JSON_VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["all", "any", "not", "did", "profile", "op", "value", "window", "count", "where"]),
+        st.sampled_from(
+            [
+                "all",
+                "any",
+                "not",
+                "did",
+                "profile",
+                "op",
+                "value",
+                "window",
+                "count",
+                "where",
+                "then",
+                "within",
+                "change",
+                "aggregate",
+                "first",
+                "cohort",
+            ]
+        ),
         JSON_VALUES,
         max_size=4,
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hub.cohorts.mapped import decode
 from hub.cohorts.members import members, qualified
+from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition
 from hub.connectors.contract import MatchKey
 from tests.cohorts.asking import rows_of
@@ -17,7 +18,7 @@ from tests.lake_rows import EventRow, ProfileRow, add_events, add_profiles, make
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EMAIL = MatchKey("$email", "email")
-EVERYBODY = read_definition("version: 1\ndid_not: Nothing")
+EVERYBODY = Question(read_definition("version: 1\ndid_not: Nothing"), NOW)
 
 
 @pytest.fixture
@@ -42,12 +43,12 @@ def few(tmp_path):
 
 
 def _qualified(workspace, key=EMAIL, mapping=None):
-    rows = rows_of(workspace, qualified, EVERYBODY, NOW, key=key, mapping=mapping or {})
+    rows = rows_of(workspace, qualified, EVERYBODY, key=key, mapping=mapping or {})
     return {row["person"]: row for row in rows}
 
 
 def test_every_member_has_its_ids_and_address(few):
-    rows = {row["person"]: row for row in rows_of(few, members, EVERYBODY, NOW)}
+    rows = {row["person"]: row for row in rows_of(few, members, EVERYBODY)}
     assert rows["ann"] == {
         "person": "ann",
         "distinct_id": "ann",
@@ -64,7 +65,7 @@ def test_every_member_has_its_ids_and_address(few):
 def test_original_identity_has_no_user_id(tmp_path):
     made = make_workspace(tmp_path / "original", identity="original")
     add_profiles(made, [ProfileRow("ann", {"a": 1})])
-    assert [row["user_id"] for row in rows_of(made, members, EVERYBODY, NOW)] == [None]
+    assert [row["user_id"] for row in rows_of(made, members, EVERYBODY)] == [None]
 
 
 def test_an_address_is_trimmed_and_lower_case_and_a_blank_one_is_none(few):

@@ -1,0 +1,216 @@
+"""What is counted of the events, for each person, in one scan: a column for each thing that the clauses ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from hub.cohorts.conditions import absent_holds, holds, where
+from hub.cohorts.days import local_day
+from hub.cohorts.definition import ANY_EVENT, Declined, Did, DidNot
+from hub.cohorts.edges import Bounds, Moment, before, bounds
+from hub.cohorts.operators import about_dates
+from hub.cohorts.properties import TIME, Computed, EventProperty
+from hub.people.views import people_events
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hub.cohorts.filters import Filter
+    from hub.lake.reading import Reader
+    from hub.workspace import Project
+
+Counted = Did | DidNot | Declined
+"""A clause that is answered from what is counted."""
+
+_ZERO = ("times", "days", "distinct")
+"""Kinds of measures that are 0 for somebody without such an event; all others are null."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """The events that a step of a clause is about."""
+
+    event: str
+    filters: tuple[Filter, ...]
+    bounds: Bounds
+
+    @property
+    def key(self) -> str:
+        """The same text for the same deed. Values as text: 1, 1.0 and true are equal in Python, and are not here."""
+        tests = ",".join(test.model_dump_json(by_alias=True) for test in self.filters)
+        return f"{self.event!r} {tests} {self.bounds.start} {self.bounds.end}"
+
+    def done(self, events: ibis.Table, within: Bounds, moment: Moment) -> ibis.Value | None:
+        """Whether an event counts, given that it lies within some bounds; None when every one does."""
+        tests = []
+        if self.event != ANY_EVENT:
+            tests.append(events.event == self.event)
+        if self.bounds.end < within.end:
+            tests.append(events.time < self.bounds.end)
+        if self.bounds.start is not None and self.bounds.start != within.start:
+            tests.append(events.time >= self.bounds.start)
+        if self.filters:
+            tests.append(where(events, self.filters, moment))
+        return reduce(and_, tests) if tests else None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number, or instant, of each person's deeds. `kind`: `times`, `days`, `first`, or a function of a property."""
+
+    deed: Deed
+    kind: str
+    name: str = ""
+    of_dates: bool = False
+
+    @property
+    def key(self) -> str:
+        """The same text for the same measure."""
+        return f"{self.kind} {self.name!r} {self.of_dates} {self.deed.key}"
+
+    @property
+    def absent(self) -> int | None:
+        """What it is for somebody without any event."""
+        return 0 if self.kind in _ZERO else None
+
+    def taken(self, events: ibis.Table, within: Bounds, moment: Moment) -> ibis.Value:
+        """The aggregate over events, all of which lie within some bounds."""
+        done = self.deed.done(events, within, moment)
+        if self.kind == "times":
+            return events.count(where=done)
+        if self.kind == "first":
+            return events.time.min(where=done)
+
+        def only(value: Any) -> Any:
+            # an ifelse is worked out for the rows that it is about; the argument of a filtered aggregate, for all
+            return value if done is None else done.ifelse(value, ibis.null(value.type()))
+
+        if self.kind == "days":
+            return only(local_day(events.time, self.deed.bounds, moment.zone)).nunique()
+        found = EventProperty(events, self.name)
+        if self.kind == "distinct":
+            return _distinct(found, self.name, only)
+        return _FUNCTIONS[self.kind](only(found.instant if self.of_dates else found.number))
+
+
+def measures_of(clause: Counted, moment: Moment) -> tuple[Measure, ...]:
+    """What has to be counted to answer a clause."""
+    within = bounds(clause.window, moment.now, moment.zone)
+
+    def deed(window: Bounds) -> Deed:
+        return Deed(clause.event, clause.where or (), window)
+
+    match clause:
+        case Declined():
+            assert within.start is not None, "its window has a beginning"
+            earlier = Bounds(before(within.start, clause.change.before, moment.zone), within.start)
+            return Measure(deed(within), "times"), Measure(deed(earlier), "times")
+        case Did(first=True) | DidNot(first=True):
+            return (Measure(deed(Bounds(None, within.end)), "first"),)
+        case Did(aggregate=None) | DidNot(aggregate=None):
+            return (Measure(deed(within), clause.count.unit),)
+        case _:
+            assert clause.aggregate is not None
+            function, name = clause.aggregate.of
+            of_dates = about_dates(clause.aggregate.op, clause.aggregate.value)
+            return (Measure(deed(within), function, name, of_dates),)
+
+
+def answered(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis.Value:
+    """Whether a clause holds, by the columns of its measures."""
+    answer = _did(clause, columns, moment)
+    return ~answer if isinstance(clause, DidNot) else answer
+
+
+def answered_without_events(clause: Counted) -> bool:
+    """Whether a clause holds for somebody without any event."""
+    if isinstance(clause, Declined):
+        return False
+    if clause.first:
+        return isinstance(clause, DidNot)
+    did = bool(clause.count.holds(0)) if clause.aggregate is None else _nothing_holds(clause)
+    return did == isinstance(clause, Did)
+
+
+def counts(
+    reader: Reader, project: Project, measures: Mapping[str, Measure], moment: Moment, known_at: datetime | None
+) -> ibis.Table:
+    """The measures of each person who has any of the events: `person`, and a column for each."""
+    events, within = scanned(reader, project, [measure.deed for measure in measures.values()], known_at)
+    columns = {name: measure.taken(events, within, moment) for name, measure in measures.items()}
+    return events.group_by("person").agg(**columns)
+
+
+def scanned(
+    reader: Reader, project: Project, deeds: Sequence[Deed], known_at: datetime | None
+) -> tuple[ibis.Table, Bounds]:
+    """The events that some deeds are about, with `person`, and the bounds that all of them lie within."""
+    starts = [deed.bounds.start for deed in deeds if deed.bounds.start is not None]
+    within = Bounds(min(starts) if len(starts) == len(deeds) else None, max(deed.bounds.end for deed in deeds))
+    names = {deed.event for deed in deeds}
+
+    def narrow(rows: ibis.Table) -> list[Any]:
+        tests = [rows.time < within.end]
+        if within.start is not None:
+            tests.append(rows.time >= within.start)
+        return tests if ANY_EVENT in names else [*tests, rows.event.isin(sorted(names))]
+
+    events = people_events(reader, project, months=within.months(), narrow=narrow, known_at=known_at)
+    tests = [*narrow(events), *([events.received_at <= known_at] if known_at else [])]
+    return events.filter(*tests), within  # at once: each filter of its own costs Ibis milliseconds
+
+
+def _did(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis.Value:
+    column = columns[0]
+    if isinstance(clause, Declined):
+        return column * 100 < columns[1] * clause.change.less_than
+    if clause.first:
+        within = bounds(clause.window, moment.now, moment.zone)
+        tests = [column < within.end, *([column >= within.start] if within.start else [])]
+        return ibis.coalesce(reduce(and_, tests), ibis.literal(False))
+    if clause.aggregate is None:
+        return clause.count.holds(column)
+    of_dates = about_dates(clause.aggregate.op, clause.aggregate.value)
+    found = Computed(instant=column) if of_dates else Computed(number=column)
+    return holds(found, clause.aggregate.op, clause.aggregate.value, moment)
+
+
+def _nothing_holds(clause: Did | DidNot) -> bool:
+    """Whether a comparison holds for the values of no event."""
+    assert clause.aggregate is not None
+    if clause.aggregate.of[0] != "distinct":
+        return absent_holds(clause.aggregate.op)
+    op, value = clause.aggregate.op, clause.aggregate.value
+    if op in ("between", "not between"):
+        return bool(value[0] <= 0 <= value[1]) == (op == "between")
+    return bool(_COMPARISONS[op](0, value))
+
+
+def _distinct(found: EventProperty, name: str, only: Callable[[Any], Any]) -> ibis.Value:
+    if name == TIME:
+        return only(found.instant).nunique()
+    return only(found.text).nunique() + only(found.number).nunique() + only(found.boolean).nunique()
+
+
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sum": lambda values: values.sum(),
+    "average": lambda values: values.mean(),
+    "min": lambda values: values.min(),
+    "max": lambda values: values.max(),
+    "median": lambda values: values.median(),
+}
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": lambda left, right: left == right,
+    "!=": lambda left, right: left != right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+}
