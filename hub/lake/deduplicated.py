@@ -61,9 +61,7 @@ def count(reader: Reader, filters: Sequence[Filter] = ()) -> int:
     return unread + counted
 
 
-def _parts(
-    reader: Reader, filters: Sequence[Filter]
-) -> tuple[list[StoredFile], list[StoredFile], list[StoredFile]]:
+def _parts(reader: Reader, filters: Sequence[Filter]) -> tuple[list[StoredFile], list[StoredFile], list[StoredFile]]:
     """The files: compacted ones that no event of the tail can be in, the other compacted ones, and the tail."""
     clean: list[StoredFile] = []
     overlapping: list[StoredFile] = []

@@ -67,7 +67,7 @@ class Lake:
             try:
                 write_deltalake(
                     table,
-                    _of_generation(layout, rows, table),
+                    _of_generation(layout, rows, self._snapshot(layout, table).generation),
                     mode="append",
                     writer_properties=_WRITING,
                     commit_properties=_marked({application: version}),
@@ -89,10 +89,9 @@ class Lake:
         *,
         predicate: str,
         seen: Snapshot | None = None,
-        marks: Mapping[str, int] | None = None,
     ) -> None:
         """Put `rows` (with `layout.schema`) in the place of all rows that fulfil `predicate`, in one commit: for
-        compaction. `marks` are versions of applications that are committed with it.
+        compaction.
 
         With `seen`, the snapshot that `rows` were made of, rows that came in since and fulfil it are not lost: then
         Overtaken is raised. Raises StoreError when it cannot be written. After either nothing was changed.
@@ -105,7 +104,6 @@ class Lake:
                 predicate=predicate,
                 target_file_size=_COMPACTED_FILE,
                 writer_properties=_COMPACTING,
-                commit_properties=_marked(marks or {}),
             )
         except CommitFailedError as error:
             raise Overtaken(
@@ -115,17 +113,16 @@ class Lake:
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error
 
-    def mark(self, layout: TableLayout, application: str, version: int) -> None:
-        """Commit the version of an application, and no rows. Raises Overtaken when it was committed meanwhile."""
+    def mark(self, layout: TableLayout, versions: Mapping[str, int]) -> None:
+        """Commit versions of applications, and no rows. Raises Overtaken when one of them was committed meanwhile."""
         try:
             write_deltalake(
-                self._table(layout),
-                layout.schema.empty_table(),
-                mode="append",
-                commit_properties=_marked({application: version}),
+                self._table(layout), layout.schema.empty_table(), mode="append", commit_properties=_marked(versions)
             )
         except CommitFailedError as error:
-            raise Overtaken(f"Another process is writing to the lake as {application}.", hint="Try again.") from error
+            raise Overtaken(
+                f"Another process is maintaining the lake's table {layout.name}.", hint="Wait for it to end."
+            ) from error
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error
 
@@ -139,7 +136,7 @@ class Lake:
 
     def snapshot(self, layout: TableLayout) -> Snapshot:
         """The table as it is now, whatever is written later."""
-        return Snapshot(self._table(layout), str(self.path(layout)))
+        return self._snapshot(layout, self._table(layout))
 
     def path(self, layout: TableLayout) -> Path:
         """The folder of a table."""
@@ -158,6 +155,9 @@ class Lake:
                 f"The table {layout.name} of the lake cannot be read: {error}.", hint="Run `hub doctor`."
             ) from error
 
+    def _snapshot(self, layout: TableLayout, table: DeltaTable) -> Snapshot:
+        return Snapshot(table, str(self.path(layout)))
+
     def _unwritable(self, layout: TableLayout, error: Exception) -> StoreError:
         full = "No space left" in str(error)
         said = "the disk is full" if full else str(error)
@@ -167,21 +167,16 @@ class Lake:
         )
 
 
-def generation(table: DeltaTable) -> int:
-    """The generation that rows are appended in, as of the snapshot `table`."""
-    return table.transaction_version(TAIL) or 1
-
-
 def _marked(versions: Mapping[str, int]) -> CommitProperties:
     return CommitProperties(app_transactions=[Transaction(name, version) for name, version in versions.items()])
 
 
-def _of_generation(layout: TableLayout, rows: Rows, table: DeltaTable) -> pa.Table | pa.RecordBatchReader:
+def _of_generation(layout: TableLayout, rows: Rows, generation: int) -> pa.Table | pa.RecordBatchReader:
     """Rows as they are written, with the generation of the very snapshot that the commit is made on."""
     found = _reader(layout.columns, rows)
     if not layout.has_tail:
         return found
-    number = pa.scalar(generation(table), pa.int32())
+    number = pa.scalar(generation, pa.int32())
     if isinstance(found, pa.Table):
         return found.append_column(TAIL, pa.repeat(number, found.num_rows)).select(layout.schema.names)
 

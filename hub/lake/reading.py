@@ -94,6 +94,10 @@ class Reader:
         except duckdb.Error as error:
             raise _failed(error) from error
 
+    def interrupt(self) -> None:
+        """End the query that runs in another thread: it raises StoreError there."""
+        self.backend.con.interrupt()
+
     def snapshot(self, layout: TableLayout) -> Snapshot:
         """What this reader sees of a table: the snapshot that its first read saw."""
         if layout.name not in self._snapshots:

@@ -44,6 +44,15 @@ class Snapshot:
         self.table = table
         self._root = root
 
+    @property
+    def generation(self) -> int:
+        """The generation that rows are appended in."""
+        return self.committed(TAIL) or 1
+
+    def committed(self, application: str) -> int | None:
+        """The newest version that `application` has committed, None when there is none."""
+        return self.table.transaction_version(application)
+
     def files(self, filters: Sequence[Filter] = ()) -> list[str]:
         """The files of the partitions that pass `filters` (`=` and `in`)."""
         return [self._at(path) for path in self._passing(filters)["path"].to_pylist()]
