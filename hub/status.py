@@ -80,6 +80,7 @@ def status(hub: Hub) -> Status:
     problems += [
         f"Sync {each.name}: {each.last_run.message}" for each in syncs if each.last_run and each.last_run.message
     ]
+    problems += hub.syncs.quarrels()
     return Status(
         home=hub.settings.home,
         project=project.name,

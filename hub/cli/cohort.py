@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.context import Json, open_hub, print_json, print_table, quoted, say
+from hub.cli.context import Json, Yes, confirm, open_hub, print_json, print_table, quoted, say, say_what_goes
 from hub.clock import ago, counted, shown
 from hub.cohorts.documents import write_yaml
 from hub.cohorts.edges import instant
@@ -125,11 +125,18 @@ def schema() -> None:
 
 
 @app.command()
-def remove(name: Name, as_json: Json = False) -> None:
-    """Forget a cohort. One that a sync uses stays."""
-    open_hub().cohorts.remove(name)
+def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
+    """Remove a cohort, with its syncs that are over; the ledger keeps their runs. While a sync is active, it stays."""
+    hub = open_hub()
+    found, used = hub.cohorts.get(name), hub.cohorts.uses(name)
+    if not used.busy and not yes:
+        say(f"{name} has {_size(found)} people.")
+        say_what_goes(used)
+    if not used.busy:
+        confirm(f"Remove the cohort {name}?", yes=yes)
+    gone = hub.cohorts.remove(name)
     if as_json:
-        print_json({"cohort": name, "removed": True})
+        print_json({"cohort": name, "removed": True, "syncs": gone})
         return
     typer.echo(f"Removed the cohort {name}.")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.app import Hub
-from hub.cli.context import Json, interactive, open_hub, print_json, print_table, say
+from hub.cli.context import Json, Yes, confirm, interactive, open_hub, print_json, print_table, say, say_what_goes
 from hub.clock import ago, shown
 from hub.connectors.connections import CONNECTED, Connection
 from hub.connectors.fields import SettingField, from_environment
@@ -99,15 +99,19 @@ def show(name: Name, as_json: Json = False) -> None:
 
 
 @app.command()
-def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Forget a connection and its secrets. What the partner holds stays there."""
+def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
+    """Forget a connection and its secrets. What the partner holds stays there; the ledger keeps the runs."""
     hub = open_hub()
-    hub.connections.get(name)
-    if not yes:
-        if not interactive():
-            raise UsageError("Removing a connection needs --yes where nobody can be asked.")
-        typer.confirm(f"Forget the connection {name} and its secrets?", abort=True, err=True)
-    hub.connections.remove(name)
+    found, used = hub.connections.get(name), hub.connections.uses(name)
+    if not used.busy and not yes:
+        say(f"{name} is {found.label}, account {found.account}. What is there stays as it is.")
+        say_what_goes(used)
+    if not used.busy:
+        confirm(f"Forget the connection {name} and its secrets?", yes=yes)
+    gone = hub.connections.remove(name)
+    if as_json:
+        print_json({"connection": name, "removed": True, "syncs": gone})
+        return
     say(f"The connection {name} is forgotten.")
 
 

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.app import Hub
-from hub.cli.context import Json, console, interruptible, open_hub, print_json, print_table, quit_with, quoted, say
+from hub.cli.context import (
+    Json,
+    Yes,
+    confirm,
+    console,
+    interruptible,
+    open_hub,
+    print_json,
+    print_table,
+    quit_with,
+    quoted,
+    say,
+)
 from hub.clock import ago, shown
 from hub.errors import UsageError
 from hub.sync.models import Progress, Report, Run, Sync
@@ -112,9 +124,9 @@ def list_syncs(as_json: Json = False) -> None:
 
 @app.command()
 def show(name: Name, as_json: Json = False) -> None:
-    """One sync: its schedule, its last runs, and who was refused in the last one."""
+    """One sync, removed ones too: its schedule, its last runs, and who was refused in the last one."""
     hub = open_hub()
-    found = hub.syncs.get(name)
+    found = hub.syncs.find(name)
     runs = hub.syncs.runs(name, limit=10)
     rejected = hub.syncs.rejected(runs[0].id) if runs else []
     if as_json:
@@ -150,6 +162,20 @@ def stop(name: Name) -> None:
 def resume(name: Name) -> None:
     """Put a stopped sync back on the schedule."""
     say(f"The sync {open_hub().syncs.resume(name).name} is due now.")
+
+
+@app.command()
+def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
+    """Remove a sync. What the partner holds stays as it is, the ledger keeps the runs, and the name is free."""
+    hub = open_hub()
+    if not yes:
+        say(hub.syncs.removal(name).sentence())
+        confirm(f"Remove the sync {name}?", yes=yes)
+    left = asyncio.run(hub.syncs.remove(name))
+    if as_json:
+        print_json({**left.figures(), "removed": True})
+        return
+    typer.echo(f"Removed the sync {name}. {left.sentence()}")
 
 
 def sentence(run: Run) -> str:

@@ -19,6 +19,7 @@ from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition, read_definition_file, stored_definition
 from hub.cohorts.references import closure, users
 from hub.errors import AlreadyExists, NotFound, UsageError
+from hub.store.removal import Uses, retire_syncs, uses
 from hub.store.tables import cohorts, syncs
 
 if TYPE_CHECKING:
@@ -169,19 +170,23 @@ class Cohorts:
         """
         return self._streamed(self.question(name, as_of=as_of, known_at=known_at))
 
-    def remove(self, name: str) -> None:
-        """Forget a cohort. Raises NotFound, and UsageError while a sync uses it, or a cohort names it."""
+    def uses(self, name: str) -> Uses:
+        """The syncs that a cohort is used by, and those that would be removed with it. Raises NotFound."""
+        with self._store.reading() as connection:
+            return uses(connection, syncs.c.cohort_id == self._row(connection, name).id)
+
+    def remove(self, name: str) -> tuple[str, ...]:
+        """Remove a cohort, with its syncs that are over; returns their names. The ledger keeps their runs.
+
+        Raises NotFound, and UsageError while an active sync uses it, or another cohort names it.
+        """
+        at = now()
         with self._store.writing() as connection:
             row = self._row(connection, name)
             self._refuse_if_named(connection, row.name)
-            used = select(syncs.c.name).where(syncs.c.cohort_id == row.id).order_by(syncs.c.name)
-            by = [*connection.execute(used).scalars()]
-            if by:
-                raise UsageError(
-                    f"The cohort {row.name!r} is used by {_counted_syncs(by)}.",
-                    hint="A cohort stays as long as a sync refers to it: its runs are told by that cohort.",
-                )
-            connection.execute(cohorts.delete().where(cohorts.c.id == row.id))
+            gone = retire_syncs(connection, syncs.c.cohort_id == row.id, what=f"The cohort {row.name!r}", at=at)
+            connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(removed_at=at))
+        return gone
 
     def _refuse_if_named(self, connection: Connection, name: str) -> None:
         by = users(name, {row.name: _cohort(row).definition for row in connection.execute(self._query())})
@@ -207,7 +212,7 @@ class Cohorts:
             return unknown_names(reader, self._workspace.project, definition)
 
     def _query(self) -> Any:
-        return select(cohorts).where(cohorts.c.project_id == self._workspace.project.id)
+        return select(cohorts).where(cohorts.c.project_id == self._workspace.project.id, cohorts.c.removed_at.is_(None))
 
     def _row(self, connection: Connection, name: str) -> Row[Any]:
         row = connection.execute(self._query().where(cohorts.c.name == name)).first()
@@ -258,9 +263,3 @@ def _near(name: str, known: list[str]) -> str:
     return (
         "`hub cohort list` shows those that there are." if known else "Make one with `hub cohort add NAME --file FILE`."
     )
-
-
-def _counted_syncs(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:3])
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"the sync{'s' if len(names) > 1 else ''} {shown}{more}"

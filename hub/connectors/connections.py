@@ -31,6 +31,7 @@ from hub.errors import (
     UsageError,
 )
 from hub.settings import Settings
+from hub.store.removal import Uses, retire_syncs, uses
 from hub.store.secrets import open_vault
 from hub.store.tables import audiences, connections, pulls, syncs
 from hub.workspace import Workspace
@@ -56,6 +57,15 @@ class Connection:
     checked_at: datetime | None
     created_at: datetime
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where audiences are: a partner's account, and what of it was chosen (such as one of its lists)."""
+
+    connector: str
+    account: str
+    chosen: tuple[tuple[str, str], ...]
 
 
 class Connections:
@@ -103,8 +113,7 @@ class Connections:
         account = await self._account(kind, settings)
         shown, secrets = split_secrets(settings)
         sealed = open_vault(self._workspace.settings).seal(secrets)
-        chosen = [field.name for field in fields_of(kind) if field.kind == "options"]
-        moved = account.id != row.account_id or any(shown.get(each) != row.settings.get(each) for each in chosen)
+        moved = account.id != row.account_id or _chosen(kind, shown) != _chosen(kind, row.settings)
         self._update(row.id, settings=shown, secrets=sealed, updated_at=now(), **_connected(account))
         if moved:
             self._leave_audiences(row.id)
@@ -134,7 +143,7 @@ class Connections:
         """Every connection, by name."""
         query = (
             select(connections)
-            .where(connections.c.project_id == self._workspace.project.id)
+            .where(connections.c.project_id == self._workspace.project.id, connections.c.removed_at.is_(None))
             .order_by(connections.c.name)
         )
         with self._store.reading() as connection:
@@ -144,18 +153,38 @@ class Connections:
         """The connection called `name`. Raises NotFound with the nearest name."""
         return self._shown(self._row(name))
 
-    def remove(self, name: str) -> None:
-        """Forget a connection and its secrets. Raises UsageError while a sync uses it."""
-        row = self._row(name)
+    def uses(self, name: str) -> Uses:
+        """The syncs that a connection is used by, and those that would be removed with it. Raises NotFound."""
+        with self._store.reading() as connection:
+            return uses(connection, syncs.c.connection_id == self._row(name).id)
+
+    def remove(self, name: str) -> tuple[str, ...]:
+        """Forget a connection and its secrets, with its syncs that are over; returns their names.
+
+        The ledger keeps their runs. What the partner holds stays there; a connection to the same place that is added
+        later goes on with it. Raises NotFound, and UsageError while an active sync uses it.
+        """
+        row, at = self._row(name), now()
         with self._store.writing() as connection:
-            users = connection.execute(select(syncs.c.name).where(syncs.c.connection_id == row.id)).scalars().all()
-            if users:
-                raise UsageError(
-                    f"The connection {name!r} is used by {', '.join(users)}.", hint="Remove those syncs first."
-                )
+            gone = retire_syncs(connection, syncs.c.connection_id == row.id, what=f"The connection {name!r}", at=at)
             connection.execute(pulls.delete().where(pulls.c.connection_id == row.id))
-            connection.execute(audiences.delete().where(audiences.c.connection_id == row.id))
-            connection.execute(connections.delete().where(connections.c.id == row.id))
+            connection.execute(
+                connections.update()
+                .where(connections.c.id == row.id)
+                .values(removed_at=at, updated_at=at, secrets=b"", message="")
+            )
+        return gone
+
+    def place(self, row: Row[Any]) -> Place:
+        """Where the audiences of a connection (a row of the table) are. Two connections may lead to one place."""
+        kind = self._plugins.connectors.get(row.connector)
+        account = row.account_id or f"of connection {row.id}"  # a partner that names no account may have many
+        return Place(row.connector, account, _chosen(kind, row.settings) if kind else ())
+
+    def audience_key(self, connector: str, name: str) -> str:
+        """What tells an audience called `name` from the others at the partner: see `Connector.audience_key`."""
+        kind = self._plugins.connectors.get(connector)
+        return kind.audience_key(name) if kind else name
 
     def kind(self, name: str) -> type[Connector]:
         """The connector class of a connection. Raises NotFound or PluginError."""
@@ -248,7 +277,9 @@ class Connections:
             connection.execute(connections.update().where(connections.c.id == connection_id).values(**changes))
 
     def _row(self, name: str) -> Row[Any]:
-        query = select(connections).where(connections.c.project_id == self._workspace.project.id)
+        query = select(connections).where(
+            connections.c.project_id == self._workspace.project.id, connections.c.removed_at.is_(None)
+        )
         with self._store.reading() as connection:
             rows = {row.name: row for row in connection.execute(query)}
         if name not in rows:
@@ -309,6 +340,13 @@ def _running_sandboxes(settings: Settings) -> set[tuple[str, int]]:
             continue
         found.add((str(address.hostname), address.port or 80))
     return found
+
+
+def _chosen(kind: type[Connector], settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Which of the account's own things the settings name: its list, its workspace."""
+    return tuple(
+        (field.name, str(settings.get(field.name, ""))) for field in fields_of(kind) if field.kind == "options"
+    )
 
 
 def _connected(account: Account) -> dict[str, Any]:

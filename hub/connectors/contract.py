@@ -192,7 +192,8 @@ class ConnectorSettings(BaseModel):
     """Base of every connector's settings; drives form, prompts, environment and validation.
 
     Secrets are `SecretStr`. Each field has a `title` and a `description`. A field whose choices only the
-    account knows is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them.
+    account knows is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them; the
+    account and these choices are the place where the connection's audiences are.
     """
 
     # an error must not show its input: the input may be a secret
@@ -230,6 +231,15 @@ class Connector(ABC):
     @abstractmethod
     def base_url(cls, settings: Any) -> str:
         """The address of the partner's API for these settings. Raises SettingsWrong when there is none."""
+
+    @classmethod
+    def audience_key(cls, name: str) -> str:
+        """What the partner tells audiences apart by: two names with the same key are one audience to it.
+
+        The hub lets one sync write an audience, so state a partner's folding (case, blanks) here and find audiences
+        by it. As it stands, names are told apart exactly.
+        """
+        return name
 
     @abstractmethod
     async def check(self) -> Account:

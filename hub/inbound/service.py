@@ -58,7 +58,7 @@ class Inbound:
             rows = connection.execute(
                 select(connections.c.name, connections.c.connector, pulls)
                 .outerjoin(pulls, pulls.c.connection_id == connections.c.id)
-                .where(connections.c.project_id == self._workspace.project.id)
+                .where(connections.c.project_id == self._workspace.project.id, connections.c.removed_at.is_(None))
                 .order_by(connections.c.name)
             ).all()
         return [

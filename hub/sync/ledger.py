@@ -13,6 +13,7 @@ from sqlalchemy import Row, Select, func, select
 
 from hub.clock import now
 from hub.connectors.contract import Outcome, Refusal
+from hub.errors import NotFound
 from hub.store.lease import Lease
 from hub.store.store import Store
 from hub.store.tables import audiences, batches, exceptions, runs, syncs
@@ -67,8 +68,12 @@ class Ledger:
         self._lease = lease
 
     def open_run(self, *, sync: Row[Any], audience_id: int, trigger: str, cohort_version: int) -> int:
-        """Write down a new run of `sync`, ready to be evaluated; returns its id."""
+        """Write down a new run of `sync`, ready to be evaluated; returns its id.
+
+        Raises NotFound when the sync has been removed.
+        """
         with self._writing() as connection:
+            _refuse_removed(connection, sync)
             inserted = runs.insert().values(
                 sync_id=sync.id,
                 audience_id=audience_id,
@@ -318,6 +323,11 @@ class Ledger:
                 .where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)
                 .values(**values)
             )
+
+
+def _refuse_removed(connection: Transaction, sync: Row[Any]) -> None:
+    if connection.execute(select(syncs.c.removed_at).where(syncs.c.id == sync.id)).scalar_one() is not None:
+        raise NotFound(f"The sync {sync.name} was removed a moment ago.")
 
 
 def _batch(row: Row[Any]) -> Batch:

@@ -91,7 +91,7 @@ class Run:
 class Sync:
     """A cohort that is kept, or was once put, in an audience at a partner.
 
-    `every` is None for a one-time sync. `state` is active, done (a one-time sync that has run) or stopped.
+    `every` is None for a one-time sync. `state` is active, done (a one-time sync that has run), stopped or removed.
     `next_run_at` is None when nothing is scheduled. `missed` counts ticks at which nobody was there to run it.
     `mapping` is target name at the partner -> profile property.
     """

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection as Transaction
+from sqlalchemy import Row, Table, select
 
 from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
-from hub.errors import AlreadyExists, CredentialRefused, NotFound, UsageError
+from hub.errors import CredentialRefused, NotFound, UsageError
 from hub.store.lease import leased
 from hub.store.tables import audiences, cohorts, connections, runs, syncs
 from hub.sync.engine import Engine
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
+from hub.sync.ownership import Ownership
+from hub.sync.removing import Removal, removal, retire, unfinished_runs
+from hub.sync.rows import SyncRows
 from hub.sync.schedule import next_tick
 from hub.sync.states import FINAL, RunState
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.workspace import Workspace
 
-ACTIVE, DONE, STOPPED = "active", "done", "stopped"
+ACTIVE, DONE, STOPPED, REMOVED = "active", "done", "stopped", "removed"
 SHORTEST = timedelta(minutes=1)
 RETRY_ONCE_AFTER = timedelta(minutes=15)
 """When a one-time sync whose run failed is due again."""
@@ -41,6 +44,8 @@ class Syncs:
         self._cohorts = cohorts
         self._connections = connections
         self._ledger = Ledger(workspace.store)
+        self._rows = SyncRows(workspace.store, workspace.project.id)
+        self._ownership = Ownership(workspace.store, connections, workspace.project)
 
     def start(
         self,
@@ -56,32 +61,21 @@ class Syncs:
 
         `every` is None for a one-time sync. `audience` is the name at the partner (empty: `hub: <cohort>`); an
         audience has one active sync, so an older one that writes it is stopped. `mapping` is target name at the
-        partner -> profile property. Raises NotFound, AlreadyExists (name) or UsageError.
+        partner -> profile property. Raises NotFound, AlreadyExists (name) or UsageError; that too when an active sync
+        writes an audience of another name, connection or project that is the same one to the partner.
         """
         if every is not None and every < SHORTEST:
             raise UsageError("A sync runs every minute at most.", hint="Give --every 1m or longer.")
         cohort_id = self._cohorts.get(cohort).id
         connection_id = self._connections.get(connection).id
-        chosen = name or self._free_name(f"{cohort}-{connection}")
+        chosen = name or self._rows.free_name(f"{cohort}-{connection}")
         audience = audience or f"hub: {cohort}"
         at = now()
         with self._store.writing() as transaction:
-            if transaction.execute(self._named(chosen)).first():
-                raise AlreadyExists(f"There is a sync {chosen!r} already.", hint="Choose another with --name.")
-            transaction.execute(
-                syncs.update()
-                .where(
-                    syncs.c.connection_id == connection_id,
-                    syncs.c.audience_name == audience,
-                    syncs.c.state == ACTIVE,
-                )
-                .values(
-                    state=STOPPED,
-                    message=f"The sync {chosen} writes this audience now.",
-                    next_run_at=None,
-                    updated_at=at,
-                )
-            )
+            self._rows.refuse_taken(transaction, chosen)
+            _still_there(transaction, cohorts, cohort_id, f"The cohort {cohort!r}")
+            where = _still_there(transaction, connections, connection_id, f"The connection {connection!r}")
+            self._take_over(transaction, where, audience, by=chosen)
             transaction.execute(
                 syncs.insert().values(
                     project_id=self._workspace.project.id,
@@ -117,10 +111,10 @@ class Syncs:
         stop = stop or threading.Event()
         run: Run | None = None
         while run is None or run.sync != name:
-            row = await asyncio.to_thread(self._row, name)
+            row = await asyncio.to_thread(self._rows.row, name)
             self._refuse_stopped(row)
             self._refuse_superseded(row)
-            audience_id, gone = await asyncio.to_thread(self._audience, row)
+            audience_id, gone = await asyncio.to_thread(self._ownership.take, row)
             what = f"The audience {row.audience_name!r}"
             async with leased(self._store, audiences, audience_id, what=what) as lease:
                 ledger = Ledger(self._store, lease)
@@ -136,21 +130,30 @@ class Syncs:
 
     def list(self) -> list[Sync]:
         """Every sync with its last run, by name."""
-        with self._store.reading() as connection:
-            rows = connection.execute(self._query().order_by(syncs.c.name)).all()
+        rows = self._rows.all()
         newest = self._ledger.newest([row.id for row in rows])
         return [_sync(row, newest.get(row.id)) for row in rows]
 
     def get(self, name: str) -> Sync:
         """The sync called `name`, with its last run. Raises NotFound with the nearest name."""
-        row = self._row(name)
+        return self._with_last_run(self._rows.row(name))
+
+    def find(self, name: str) -> Sync:
+        """The sync called `name`, else the one that was removed last under this name, whose state is `removed`."""
+        return self._with_last_run(self._rows.row_or_removed(name))
+
+    def _with_last_run(self, row: Row[Any]) -> Sync:
         last = self._ledger.runs(project_id=self._workspace.project.id, sync_id=row.id, limit=1)
         return _sync(row, last[0] if last else None)
 
     def runs(self, name: str = "", *, limit: int = 100) -> Sequence[Run]:
-        """The newest runs, of one sync or of all, newest first."""
-        sync_id = self._row(name).id if name else None
+        """The newest runs, of one sync (a removed one too, as `find`) or of all, newest first."""
+        sync_id = self._rows.row_or_removed(name).id if name else None
         return self._ledger.runs(project_id=self._workspace.project.id, sync_id=sync_id, limit=limit)
+
+    def quarrels(self) -> Sequence[str]:
+        """A sentence for each active sync that does not run, because an older one writes the same audience."""
+        return self._ownership.quarrels()
 
     def rejected(self, run_id: int, *, limit: int = 200) -> Sequence[Rejected]:
         """Members that the partner refused in a run and has not taken since."""
@@ -158,7 +161,7 @@ class Syncs:
 
     def stop(self, name: str) -> Sync:
         """Take a sync off the schedule. What the partner holds stays as it is."""
-        self._set(self._row(name).id, state=STOPPED, next_run_at=None, message="Stopped by hand.")
+        self._set(self._rows.row(name).id, state=STOPPED, next_run_at=None, message="Stopped by hand.")
         return self.get(name)
 
     def resume(self, name: str) -> Sync:
@@ -166,14 +169,29 @@ class Syncs:
 
         Raises UsageError when another active sync writes its audience.
         """
-        row = self._row(name)
-        rival = self._owner(row)
-        if rival and rival != name:
-            raise UsageError(
-                f"The sync {rival} writes the audience {row.audience_name!r} now.", hint=f"Stop {rival} first."
-            )
+        row = self._rows.row(name)
+        self._refuse_superseded(row)
         self._set(row.id, state=ACTIVE, next_run_at=now(), message="")
         return self.get(name)
+
+    def removal(self, name: str) -> Removal:
+        """What would stay if the sync were removed now. Raises NotFound."""
+        return removal(self._workspace, self._ownership, self._rows.row(name))
+
+    async def remove(self, name: str) -> Removal:
+        """Remove a sync, and tell what stays. Its name is free then; the ledger keeps its runs.
+
+        The partner is not asked: who is in the audience stays in it. A run of it that was interrupted is ended, and
+        what it had delivered is kept. Raises NotFound, and Busy while somebody runs it.
+        """
+        row = await asyncio.to_thread(self._rows.row, name)
+        for run_id, audience_id in await asyncio.to_thread(unfinished_runs, self._store, row.id):
+            async with leased(self._store, audiences, audience_id, what=f"The sync {name}") as lease:
+                engine = Engine(self._workspace, self._cohorts, self._connections, Ledger(self._store, lease))
+                await engine.end(run_id, "The sync was removed.")
+        left = await asyncio.to_thread(self.removal, name)
+        await asyncio.to_thread(retire, self._store, row.id)
+        return left
 
     def due(self, at: datetime) -> Sequence[str]:
         """The names of the active syncs that are due at `at`, or whose run somebody left; the longest waiting first."""
@@ -190,6 +208,7 @@ class Syncs:
             .where(
                 syncs.c.project_id == self._workspace.project.id,
                 syncs.c.state == ACTIVE,
+                syncs.c.removed_at.is_(None),
                 (syncs.c.next_run_at <= at) | syncs.c.id.in_(left),
             )
             .order_by(syncs.c.next_run_at)
@@ -206,30 +225,6 @@ class Syncs:
             return None
         await asyncio.to_thread(ledger.resume, run_id)
         return await engine.carry_out(run_id, report, stop)
-
-    def _audience(self, row: Row[Any]) -> tuple[int, bool]:
-        """The audience of a sync, and whether it is gone at the partner.
-
-        It is the one of that name on the connection. One that is gone is left for a new one when its run has ended.
-        """
-        unfinished = runs.c.state.not_in([state.value for state in FINAL])
-        query = (
-            select(audiences.c.id, audiences.c.gone_at)
-            .where(
-                audiences.c.connection_id == row.connection_id,
-                audiences.c.name == row.audience_name,
-                audiences.c.gone_at.is_(None) | audiences.c.id.in_(select(runs.c.audience_id).where(unfinished)),
-            )
-            .order_by(audiences.c.id)
-        )
-        with self._store.writing() as connection:
-            found = connection.execute(query).first()
-            if found is not None:
-                return found.id, found.gone_at is not None
-            inserted = audiences.insert().values(
-                connection_id=row.connection_id, name=row.audience_name, created_at=now()
-            )
-            return int(connection.execute(inserted.returning(audiences.c.id)).scalar_one()), False
 
     def _tick(self, row: Row[Any]) -> None:
         """Move a dynamic sync's clock on, once its run is written down: whoever is killed in between is due again."""
@@ -255,66 +250,38 @@ class Syncs:
             )
 
     def _refuse_superseded(self, row: Row[Any]) -> None:
-        rival = self._owner(row)
-        if row.state != ACTIVE and rival:
-            raise UsageError(
-                f"The sync {rival} writes the audience {row.audience_name!r} now.", hint=f"Stop {rival} first."
-            )
+        writer = self._ownership.rival(row)
+        if writer is not None:
+            raise self._ownership.refusal(writer, row.audience_name, row.connection_id)
 
-    def _owner(self, row: Row[Any]) -> str | None:
-        query = select(syncs.c.name).where(
-            syncs.c.connection_id == row.connection_id,
-            syncs.c.audience_name == row.audience_name,
-            syncs.c.state == ACTIVE,
-        )
-        with self._store.reading() as connection:
-            return connection.execute(query).scalar()
+    def _take_over(self, transaction: Transaction, where: Row[Any], audience: str, *, by: str) -> None:
+        """Stop the sync that writes the audience so far, if it is the very one that was named; refuse any other."""
+        for writer in self._ownership.writers(transaction, self._ownership.spot(where, audience)):
+            if (writer.connection_id, writer.audience_name) != (where.id, audience):
+                raise self._ownership.refusal(writer, audience, where.id)
+            transaction.execute(
+                syncs.update()
+                .where(syncs.c.id == writer.id)
+                .values(
+                    state=STOPPED,
+                    message=f"The sync {by} writes this audience now.",
+                    next_run_at=None,
+                    updated_at=now(),
+                )
+            )
 
     def _set(self, sync_id: int, **values: Any) -> None:
         with self._store.writing() as connection:
             connection.execute(syncs.update().where(syncs.c.id == sync_id).values(updated_at=now(), **values))
 
-    def _query(self) -> Any:
-        return (
-            select(
-                syncs,
-                cohorts.c.name.label("cohort_name"),
-                connections.c.name.label("connection_name"),
-                connections.c.state.label("connection_state"),
-                connections.c.message.label("connection_message"),
-            )
-            .join(cohorts, cohorts.c.id == syncs.c.cohort_id)
-            .join(connections, connections.c.id == syncs.c.connection_id)
-            .where(syncs.c.project_id == self._workspace.project.id)
-        )
 
-    def _named(self, name: str) -> Any:
-        return select(syncs.c.id).where(syncs.c.project_id == self._workspace.project.id, syncs.c.name == name)
-
-    def _row(self, name: str) -> Row[Any]:
-        with self._store.reading() as connection:
-            found: Row[Any] | None = connection.execute(self._query().where(syncs.c.name == name)).first()
-            if found:
-                return found
-            names = connection.execute(
-                select(syncs.c.name).where(syncs.c.project_id == self._workspace.project.id)
-            ).scalars()
-            known = [*names]
-        near = difflib.get_close_matches(name, known, n=1)
-        listed = ", ".join(sorted(known)) or "none yet; make one with `hub sync start`"
-        raise NotFound(
-            f"There is no sync {name!r}.", hint=f"Did you mean {near[0]}?" if near else f"There are: {listed}."
-        )
-
-    def _free_name(self, wanted: str) -> str:
-        with self._store.reading() as connection:
-            names = connection.execute(
-                select(syncs.c.name).where(syncs.c.project_id == self._workspace.project.id)
-            ).scalars()
-            taken = {*names}
-        if wanted not in taken:
-            return wanted
-        return next(f"{wanted}-{number}" for number in range(2, len(taken) + 3) if f"{wanted}-{number}" not in taken)
+def _still_there(transaction: Transaction, table: Table, key: int, what: str) -> Row[Any]:
+    found: Row[Any] | None = transaction.execute(
+        select(table).where(table.c.id == key, table.c.removed_at.is_(None))
+    ).first()
+    if found is None:
+        raise NotFound(f"{what} was removed a moment ago.")
+    return found
 
 
 def _sync(row: Row[Any], last_run: Run | None) -> Sync:
@@ -326,7 +293,7 @@ def _sync(row: Row[Any], last_run: Run | None) -> Sync:
         audience=row.audience_name,
         every=None if row.every_seconds is None else timedelta(seconds=row.every_seconds),
         mapping=row.mapping,
-        state=row.state,
+        state=REMOVED if row.removed_at else row.state,
         message=row.message,
         next_run_at=row.next_run_at,
         missed=row.missed,

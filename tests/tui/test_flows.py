@@ -265,6 +265,28 @@ async def test_a_connection_is_removed_only_after_a_yes(connected, until):
     assert connected.connections.list() == []
 
 
+async def test_a_cohort_stays_while_its_sync_is_active_and_both_are_removed_by_keys(connected, until):
+    connected.syncs.start("loyal", "news", every=None)
+    app = HubApp(connected)
+
+    async def remove(pilot, tab: str, question: str) -> None:
+        await pilot.press(tab)
+        await until(pilot, lambda: app.screen.pane.current is not None)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and question in text_of(pilot))
+        await pilot.press("y")
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await remove(pilot, "2", "Its syncs that are over go with it")
+        await until(pilot, lambda: any("used by the sync" in told.message for told in app._notifications))
+        await remove(pilot, "3", "0 people stay in 'hub: loyal'")
+        await until(pilot, lambda: "Nothing is synced yet" in text_of(pilot))
+        await remove(pilot, "2", "Its syncs that are over go with it")
+        await until(pilot, lambda: "There are no cohorts yet" in text_of(pilot))
+
+    assert (connected.syncs.list(), connected.cohorts.list()) == ([], [])
+
+
 async def test_a_sync_takes_its_interval_audience_and_properties_from_the_form(connected, until):
     app = HubApp(connected)
     async with app.run_test(size=(80, 24)) as pilot:

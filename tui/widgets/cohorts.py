@@ -28,7 +28,11 @@ class CohortsPane(Pane["Cohort"]):
         "There are no cohorts yet.\n\n"
         "Import events with hub event import FILE, then define who matters with: hub cohort add NAME --file FILE"
     )
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("k,enter", "count", "Count", key_display="k")]
+    WHAT = "cohort"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("k,enter", "count", "Count", key_display="k"),
+        Binding("d,delete", "remove", "Remove", key_display="d"),
+    ]
 
     def load(self) -> Sequence[Cohort]:
         """Every cohort."""
@@ -52,6 +56,17 @@ class CohortsPane(Pane["Cohort"]):
             name = self.current.name
             tell(self, f"Counting {name}…")
             self.run_worker(self._count(name), group=f"count {name}", exclusive=True)
+
+    def action_remove(self) -> None:
+        """Remove the current cohort, after a yes; while an active sync uses it, it stays."""
+        if self.current:
+            name = self.current.name
+            cohorts = self.session.hub.cohorts
+            self.ask_to_remove(
+                name,
+                "Its syncs that are over go with it; their runs stay. At the partners nothing is changed.",
+                lambda: self.session.read(lambda: cohorts.remove(name)),
+            )
 
     @on(Listing.Opened)
     def _open(self) -> None:

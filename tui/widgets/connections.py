@@ -13,7 +13,6 @@ from hub.errors import HubError
 from tui import details, rows
 from tui.cells import Row
 from tui.details import Line
-from tui.screens.confirm import ConfirmScreen
 from tui.screens.connect import ConnectScreen
 from tui.telling import failed, tell
 from tui.widgets.listing import Listing
@@ -25,6 +24,7 @@ class ConnectionsPane(Pane[Connection]):
 
     COLUMNS = rows.CONNECTION_COLUMNS
     EMPTY = "No partner is connected yet.\n\nPress c to connect one, or run: hub connection add CONNECTOR NAME"
+    WHAT = "connection"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e,enter", "edit", "Edit", key_display="e"),
         Binding("k", "check", "Check"),
@@ -61,12 +61,12 @@ class ConnectionsPane(Pane[Connection]):
         """Forget the current connection, after a yes."""
         if self.current:
             name = self.current.name
-            question = ConfirmScreen(
-                f"Remove the connection {name!r}?",
+            connections = self.session.hub.connections
+            self.ask_to_remove(
+                name,
                 f"Its settings and its credential are forgotten here. At {self.current.label} nothing is changed.",
-                yes="Remove",
+                lambda: self.session.read(lambda: connections.remove(name)),
             )
-            self.app.push_screen(question, lambda yes: self._remove(name) if yes else None)
 
     @on(Listing.Opened)
     def _open(self) -> None:
@@ -87,16 +87,4 @@ class ConnectionsPane(Pane[Connection]):
             state = rows.connection_state(checked)
             said = f"{checked.name}: {state.text}. {checked.message}".strip()
             tell(self, said, severity="information" if state.tone == "good" else "error")
-        self.read_soon()
-
-    def _remove(self, name: str) -> None:
-        self.run_worker(self._removed(name))
-
-    async def _removed(self, name: str) -> None:
-        try:
-            await self.session.read(lambda: self.session.hub.connections.remove(name))
-        except HubError as error:
-            failed(self, error)
-        else:
-            tell(self, f"{name} is removed.")
         self.read_soon()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any, ClassVar, Generic, TypeVar
@@ -18,7 +18,9 @@ from hub import clock
 from hub.errors import HubError
 from tui.cells import Column, Row
 from tui.details import Line
+from tui.screens.confirm import ConfirmScreen
 from tui.session import Session
+from tui.telling import failed, tell
 from tui.widgets.lines import content_of
 from tui.widgets.listing import Listing
 
@@ -34,11 +36,12 @@ class Pane(Vertical, Generic[T]):
     """A list that keeps itself up to date while it is on the screen.
 
     A subclass says what to load (on a worker thread), which row and which details an item has, and what to do when
-    there are none; its bindings are the actions on the current row.
+    there are none, and what one of them is called; its bindings are the actions on the current row.
     """
 
     COLUMNS: ClassVar[Sequence[Column]]
     EMPTY: ClassVar[str]
+    WHAT: ClassVar[str]
 
     class Read(Message):
         """The list was read, or could not be: `age_of` and `problem` of the pane are new."""
@@ -104,6 +107,24 @@ class Pane(Vertical, Generic[T]):
     def repaint(self) -> None:
         """Show what was read last once more: ages and progress have moved on."""
         self.listing.show([self.row(item) for item in self.items.values()])
+
+    def ask_to_remove(self, name: str, consequence: str, remove: Callable[[], Awaitable[object]]) -> None:
+        """Ask whether to remove the item called `name`, and do so."""
+
+        async def removed() -> None:
+            try:
+                await remove()
+            except HubError as error:
+                failed(self, error)
+            else:
+                tell(self, f"{name} is removed.")
+            self.read_soon()
+
+        def answer(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(removed())
+
+        self.app.push_screen(ConfirmScreen(f"Remove the {self.WHAT} {name!r}?", consequence, yes="Remove"), answer)
 
     async def _keep_reading(self) -> None:
         while True:

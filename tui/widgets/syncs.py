@@ -26,10 +26,12 @@ class SyncsPane(Pane[Sync]):
 
     COLUMNS = rows.SYNC_COLUMNS
     EMPTY = "Nothing is synced yet.\n\nPress s to start a sync, or run: hub sync start COHORT CONNECTION --every 2h"
+    WHAT = "sync"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "sync_now", "Sync now"),
         Binding("x", "stop", "Stop"),
         Binding("r", "resume", "Resume"),
+        Binding("d,delete", "remove", "Remove", key_display="d", show=False),  # the footer of 80 columns is full
         Binding("enter", "open", "Open"),
     ]
 
@@ -68,6 +70,11 @@ class SyncsPane(Pane[Sync]):
         if self.current:
             self._change(self.current.name, "resume")
 
+    def action_remove(self) -> None:
+        """Remove the current sync, after a yes: the question says what stays, in numbers."""
+        if self.current:
+            self.run_worker(self._ask_to_remove(self.current.name), group="removing", exclusive=True)
+
     @on(Listing.Opened)
     def action_open(self) -> None:
         """Show the current sync with all its runs."""
@@ -87,6 +94,15 @@ class SyncsPane(Pane[Sync]):
             done = run.state is RunState.DONE
             tell(self, f"{said} {run.message} {run.hint}".strip(), severity="information" if done else "error")
         self.read_soon()
+
+    async def _ask_to_remove(self, name: str) -> None:
+        syncs = self.session.hub.syncs
+        try:
+            left = await self.session.read(lambda: syncs.removal(name))
+        except HubError as error:
+            failed(self, error)
+        else:
+            self.ask_to_remove(name, left.sentence(), lambda: self.session.ask(lambda: syncs.remove(name)))
 
     def _change(self, name: str, verb: str) -> None:
         self.run_worker(self._changed(name, verb))

@@ -92,6 +92,11 @@ class Mailchimp(Connector):
         """The API of the data centre that the key names, unless an address is set. Raises SettingsWrong."""
         return settings.base_url or f"https://{data_centre(settings.api_key)}.api.mailchimp.com/3.0"
 
+    @classmethod
+    def audience_key(cls, name: str) -> str:
+        """A tag's name in lower case, without blanks around it: Mailchimp has one tag of these, not several."""
+        return name.strip().casefold()
+
     async def check(self) -> Account:
         """Ping, then ask whose key it is, and look for the chosen audience."""
         await self.http.get("/ping")
@@ -264,7 +269,7 @@ class Mailchimp(Connector):
         params = {"type": "static", "fields": "segments.id,segments.name,total_items"}
         async for rows, _ in pages(self.http, f"{_list(list_id)}/segments", "segments", params=params):
             for row in rows:
-                if str(row["name"]).strip().casefold() == name.strip().casefold():
+                if self.audience_key(str(row["name"])) == self.audience_key(name):
                     return _audience(list_id, row)
         return None
 
