@@ -58,13 +58,10 @@ class Reader:
 
     def keep(self, expression: ibis.Table) -> ibis.Table:
         """The result of an expression, worked out now and kept for as long as this reader: in memory, then on disk."""
-        import duckdb
         from ibis.util import gen_name
 
-        try:
+        with _told():
             return self.backend.create_table(gen_name("kept"), expression, temp=True)
-        except duckdb.Error as error:
-            raise _failed(error) from error
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` returned when this reader was first asked for `key`: for tables that several reads share."""
@@ -87,12 +84,8 @@ class Reader:
 
         Raises StoreError when the engine runs out of memory and disk, or a file is gone.
         """
-        import duckdb
-
-        try:
+        with _told():
             yield from self.backend.to_pyarrow_batches(expression, chunk_size=size)
-        except duckdb.Error as error:
-            raise _failed(error) from error
 
     def interrupt(self) -> None:
         """End the query that runs in another thread: it raises StoreError there."""
@@ -106,12 +99,8 @@ class Reader:
 
     def value(self, expression: Any) -> Any:
         """The single value of a scalar expression, as a Python object."""
-        import duckdb
-
-        try:
+        with _told():
             return self.backend.to_pyarrow(expression).as_py()
-        except duckdb.Error as error:
-            raise _failed(error) from error
 
 
 @contextmanager
@@ -153,6 +142,21 @@ def _connected(settings: dict[str, Any], threads: int) -> Any:
             f"The setting memory_limit is wrong: {settings['memory_limit']!r} is no amount of memory.",
             hint="Write it as 2GiB, in HUB_MEMORY_LIMIT or in hub.toml.",
         ) from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the engine cannot do becomes a StoreError, and Ctrl-C in the middle of it KeyboardInterrupt again."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _failed(error) from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _failed(error: Exception) -> StoreError:
