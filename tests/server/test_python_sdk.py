@@ -72,17 +72,17 @@ def test_it_imports_with_a_secret_and_with_a_service_account(project, token, url
     assert project.status().events == 2
 
 
-def test_it_merges_two_ids(served, urls):
-    project = served.project("original")
-    _, token = project.tokens.add()
-    _, secret = project.tokens.add(Kind.SECRET)
-    mixpanel = Mixpanel(token, Consumer(**urls))
+def test_it_merges_two_ids_and_nobody_in_another_project(served, urls):
+    project, other = served.project("original"), served.project("original")
+    for each in (project, other):
+        mixpanel = Mixpanel(each.tokens.add()[1], Consumer(**urls))
+        mixpanel.track("ann-at-home", "Bought")
+        mixpanel.track("ann-at-work", "Bought")
+    secret = project.tokens.add(Kind.SECRET)[1]
 
-    mixpanel.track("ann-at-home", "Bought")
-    mixpanel.track("ann-at-work", "Bought")
-    mixpanel.merge(None, "ann-at-home", "ann-at-work", api_secret=secret)
+    Mixpanel("any", Consumer(**urls)).merge(None, "ann-at-home", "ann-at-work", api_secret=secret)
 
-    assert project.mtu().mtu == 1
+    assert (project.mtu().mtu, other.mtu().mtu) == (1, 2)
 
 
 def test_it_raises_with_the_words_of_the_hub(token, urls):

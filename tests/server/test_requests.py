@@ -55,14 +55,17 @@ def test_one_wrong_record_does_not_spoil_the_others(http, project, token):
     assert held(project) == 1
 
 
-def test_events_of_two_tokens_go_to_two_projects(http, served, project, token):
+def test_events_of_two_tokens_go_to_two_projects_and_so_do_refusals(http, served, project, token):
     other = served.project("original")
     _, theirs = other.tokens.add()
+    wrong = event(theirs, time="never")
 
-    answer = http.post("/track", json=[event(token), event(theirs), event(theirs, name="Seen")])
+    answer = http.post("/track", json=[event(token), event(theirs), event(theirs, name="Seen"), wrong])
 
     assert answer.text == "1"
     assert (held(project), held(other)) == (1, 2)
+    assert [each.reason for each in other.rejections()] == ["properties.time is not a number."]
+    assert project.rejections() == []
 
 
 def test_an_unknown_token_is_told_and_counted_and_not_sent_again(http, project, token):

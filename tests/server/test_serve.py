@@ -7,8 +7,8 @@ import resource
 import signal
 import socket
 import subprocess
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -54,18 +54,6 @@ def test_a_signal_ends_it_when_the_request_in_hand_is_answered(hub, home, token)
     assert Hub.open(home).status().events == 1
 
 
-def test_a_mover_that_dies_is_started_again_and_one_whose_server_dies_ends(home):
-    with serving(home) as served:
-        first = children(served.process.pid)
-        os.kill(first[0], signal.SIGKILL)
-        second = wait_for(lambda: [pid for pid in children(served.process.pid) if pid not in first])
-        wait_for(lambda: httpx.get(f"{served.url}/health").json()["mover"])
-
-        served.process.kill()
-        served.process.wait(10)
-        wait_for(lambda: not alive(second[0]))
-
-
 def test_a_full_disk_is_a_503_and_no_loss_and_over_when_there_is_room(hub, home, token):
     with serving(home) as served, httpx.Client(base_url=served.url, timeout=30) as client:
         assert client.post("/track", json=[event(token, n=0)]).text == "1"
@@ -86,22 +74,25 @@ def test_a_full_disk_is_a_503_and_no_loss_and_over_when_there_is_room(hub, home,
     assert Hub.open(home).status().events == stored
 
 
-def test_two_servers_of_one_hub_move_everything_once(hub, home, token):
+def test_of_two_servers_a_mover_dies_and_then_a_server_and_everything_is_in_once(hub, home, token):
     with serving(home) as one, serving(home) as two:
-        answers = []
+        first = children(one.process.pid)
 
-        def send(url: str, offset: int) -> None:
-            for number in range(20):
-                answers.append(httpx.post(f"{url}/track", json=[event(token, n=offset + number)]).text)
+        def send(url: str, offset: int) -> list[str]:
+            return [httpx.post(f"{url}/track", json=[event(token, n=offset + n)]).text for n in range(20)]
 
-        senders = [threading.Thread(target=send, args=(each.url, 100 * n)) for n, each in enumerate((one, two))]
-        for sender in senders:
-            sender.start()
-        for sender in senders:
-            sender.join()
+        with ThreadPoolExecutor() as senders:
+            sent = [senders.submit(send, each.url, 100 * number) for number, each in enumerate((one, two))]
+            os.kill(first[0], signal.SIGKILL)
+            answers = [answer for each in sent for answer in each.result()]
+        second = wait_for(lambda: [pid for pid in children(one.process.pid) if pid not in first])
+        wait_for(lambda: httpx.get(f"{one.url}/health").json()["mover"])
+        one.process.kill()
+        one.process.wait(10)
+        wait_for(lambda: not alive(second[0]))
 
-    assert answers == ["1"] * 40
-    assert Hub.open(home).status().events == 40
+        assert answers == ["1"] * 40
+        assert Hub.open(home).status().events == 40
 
 
 def no_more_than(pid: int, size: int) -> tuple[int, int]:
