@@ -16,7 +16,7 @@ What a body is, it says itself: `[` begins an array, `{` an object or JSON lines
 are not to be relied on: curl calls any body a form, a beacon calls a form text. Only JSON lines are believed by name.
 
 Time and memory are bounded whatever is sent: a body has at most MAX_REQUEST_BYTES, packed and unpacked, and at most
-MAX_CONTAINERS lists and objects (`{},` are three bytes of text and 72 of memory).
+MAX_CONTAINERS lists and objects and MAX_VALUES values (`{},` are three bytes of text and 72 of memory, `"a",` 58).
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ MAX_REQUEST_BYTES = 10 * 1024 * 1024
 """Of a body, as it came and unpacked (reference 7; contradiction C10: 10 MB in the text, 2 MiB in an example)."""
 MAX_RECORDS = 2000
 """Events or updates in one request (reference 7)."""
-MAX_CONTAINERS = 400_000
-"""Lists and objects in one request: ours, to bound memory. A client that is told 413 halves its batch."""
+MAX_CONTAINERS, MAX_VALUES = 400_000, 1_000_000
+"""Lists and objects, and values in all, in one request: ours, to bound memory. A client that is told 413 halves its
+batch."""
 
 Form = Literal["form", "json", "ndjson", "query"]
 
@@ -105,8 +106,9 @@ def decode_request(
     if len(body) > MAX_REQUEST_BYTES:
         raise _too_large()
     text = _unpacked(body, content_encoding).removeprefix(_BOM).strip()
-    if text[:1] in (b"[", b"{"):
-        records, form = _parsed(text, lines="ndjson" in content_type.lower() or "jsonl" in content_type.lower())
+    lines = "ndjson" in content_type.lower() or "jsonl" in content_type.lower()
+    if text[:1] in (b"[", b"{") or (lines and text):
+        records, form = _parsed(text, lines=lines)
         return Decoded(records, form, flags_of(query))
     fields = _fields(text) if b"=" in text else {}
     if "data" in fields:
@@ -206,6 +208,8 @@ def _parsed(text: bytes, *, lines: bool = False) -> tuple[list[Any], Form]:
     """The records of a JSON text."""
     if text.count(b"{") + text.count(b"[") > MAX_CONTAINERS:
         raise BadRequest(f"The request has more than {MAX_CONTAINERS:,} lists and objects.", 413)
+    if text.count(b",") > MAX_VALUES:
+        raise BadRequest(f"The request has more than {MAX_VALUES:,} values.", 413)
     if lines and (text[:1] != b"[" or not text.endswith(b"]")):
         return list(_lines(text)), "ndjson"
     if text[:1] == b"[":
