@@ -12,10 +12,7 @@ def serve_hub(host: str, port: int) -> None:
 
     def ready(url: str) -> None:
         say(f"The hub takes events and profiles at {url}. Ctrl-C ends it.")
-        if hub.tokens.list():
-            say("  SDKs need this address, and the token of a project: docs/ingestion.md.")
-        else:
-            say("  There is no token yet: hub token add makes what SDKs are given.")
+        say("  SDKs need this address and the token of a project (hub token add): docs/ingestion.md.")
         say(f"  Whether it is well: {url}/health")
         if not hub.settings.server_trusted_proxies and not host.startswith("127."):
             say("  Tokens travel in the clear: put a proxy with TLS in front (docs/ingestion.md).")

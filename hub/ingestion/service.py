@@ -61,8 +61,7 @@ class Ingestion:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="decode")
         self._backlog: Backlog | None = None
         self.counts = Counts()
-        self.problem = ""
-        """Why nothing can be stored now, or tokens cannot be read; empty when all is well."""
+        self._problem, self._problem_until = "", 0.0
 
     def open(self) -> None:
         """Begin to take in. Raises StoreError when the intake log or the control plane cannot be used."""
@@ -86,7 +85,15 @@ class Ingestion:
                 if self._access.age > LASTS - _WATCH_EVERY:
                     await asyncio.to_thread(self._access.refresh)
             except StoreError as error:
-                self.problem = error.message
+                self._note(error)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing could be stored lately, or tokens not be read; empty when all is well.
+
+        It is over after a while without requests, too: whoever was kept away because of it has to try again.
+        """
+        return self._problem if time.monotonic() < self._problem_until else ""
 
     @property
     def backlog(self) -> Backlog | None:
@@ -141,9 +148,9 @@ class Ingestion:
             try:
                 await self._gate.put(found.arrivals)
             except StoreError as error:
-                self.problem = error.message
+                self._note(error)
                 raise Refused("The hub cannot store anything now.", 503, retry_after=_FULL) from error
-            self.problem = ""
+            self._problem_until = 0.0
         self.counts.accepted += found.accepted
         self.counts.refused += len(found.refusals) - found.unknown
         self.counts.unknown += found.unknown
@@ -157,7 +164,10 @@ class Ingestion:
         try:
             await asyncio.to_thread(self._access.refresh, asked)
         except StoreError as error:
-            self.problem = error.message
+            self._note(error)
+
+    def _note(self, error: StoreError) -> None:
+        self._problem, self._problem_until = error.message, time.monotonic() + _FULL
 
     async def _read(self, incoming: Incoming, project: Project | None) -> Received:
         if len(incoming.body) <= _SMALL and not incoming.body.startswith(_GZIP):

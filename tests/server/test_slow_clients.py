@@ -146,6 +146,20 @@ def test_who_sends_too_much_in_a_minute_is_told_how_long_to_wait(tight, home, in
         assert works(url, theirs)
 
 
+def test_behind_a_proxy_that_is_trusted_clients_are_told_apart(tight, in_a_thread):
+    _, token = tight.tokens.add()
+    settings = tight.settings.model_copy(update={"server_trusted_proxies": "127.0.0.1"})
+
+    def sent(url: str, address: str) -> int:
+        many = [event(token, n=n) for n in range(5)]
+        return httpx.post(f"{url}/track", json=many, headers={"x-forwarded-for": address}).status_code
+
+    with in_a_thread(tight) as url:
+        assert (sent(url, "192.0.2.1"), sent(url, "192.0.2.2")) == (200, 429)
+    with in_a_thread(Hub(replace(tight.workspace, settings=settings))) as url:
+        assert (sent(url, "192.0.2.1"), sent(url, "192.0.2.2"), sent(url, "192.0.2.1")) == (200, 200, 429)
+
+
 def test_a_backlog_that_is_too_long_makes_clients_wait(hub, in_a_thread):
     _, token = hub.tokens.add()
     settings = hub.settings.model_copy(update={"server_backlog_records": 3})
