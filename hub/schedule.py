@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,8 +39,11 @@ async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event
     """Run every sync that is due, then pull the message events that are due; one after another.
 
     One that fails does not keep the others from running. `say` is told each step. An audience that somebody else
-    works on is left to him. Raises Interrupted when `stop` was set, after what is under way was saved.
+    works on is left to him. What has arrived by now is moved into the lake first. Raises Interrupted when `stop` was
+    set, after what is under way was saved.
     """
+    if hub.workspace.drain:
+        await asyncio.to_thread(hub.workspace.drain)
     due = Due()
     for name in hub.syncs.due(now()):
         if name not in hub.syncs.due(now()):
