@@ -86,12 +86,14 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty
     from rich.console import Console
     from rich.table import Table
 
+    from hub.cli.values import harmless
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in listed:
-        table.add_row(*row)
-    Console(highlight=False).print(table)
+        table.add_row(*(harmless(cell) for cell in row))
+    Console(highlight=False, markup=False, emoji=False).print(table)
 
 
 def quoted(name: str) -> str:

@@ -212,7 +212,9 @@ def mtu(
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is all of this machine's.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 is all of this machine's.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on; 0 is a free one.")] = 8420,
 ) -> None:
     """Take in what SDKs send, for all projects, and move it to the lake. Ctrl-C or SIGTERM ends it within 10 s."""

@@ -158,16 +158,17 @@ def _check_containers(properties: dict[str, Any]) -> None:
         kind = type(value)
         if kind is dict or kind is list:
             check_container(value, field=f"properties.{name[:MAX_TEXT]}")
-            properties[name] = _cut(value)
+            properties[name] = cut(value)
 
 
-def _cut(value: Any) -> Any:
+def cut(value: Any) -> Any:
+    """A value with the texts within it cut at MAX_TEXT characters."""
     if isinstance(value, str):
         return value[:MAX_TEXT]
     if isinstance(value, list):
-        return [_cut(item) for item in value]
+        return [cut(item) for item in value]
     if isinstance(value, dict):
-        return {name: _cut(item) for name, item in value.items()}
+        return {name: cut(item) for name, item in value.items()}
     return value
 
 

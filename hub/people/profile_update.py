@@ -10,7 +10,7 @@ import msgspec
 import orjson
 
 from hub.events.lines import MAX_BYTES, MAX_TEXT, Rejected, check_container, identifier
-from hub.events.record import microseconds
+from hub.events.record import cut, microseconds
 
 MAX_VALUE_BYTES = 256 * 1024
 """Of one list or object in a profile, as JSON (Mixpanel: data types, limits of a user profile property)."""
@@ -90,25 +90,11 @@ def _nothing(_name: str, _given: Any) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TEXT]
-    if isinstance(value, list | dict):
-        check_container(value, field=name, most=MAX_BYTES)
-        cut = _cut(value)
-        if len(orjson.dumps(cut)) > MAX_VALUE_BYTES:
-            raise Rejected("A list or an object is larger than 256 KB.", name)
-        return cut
-    return value
-
-
-def _cut(value: Any) -> Any:
-    if isinstance(value, str):
-        return value[:MAX_TEXT]
-    if isinstance(value, list):
-        return [_cut(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _cut(item) for name, item in value.items()}
-    return value
+    check_container(value, field=name, most=MAX_BYTES)
+    shortened = cut(value)
+    if isinstance(value, list | dict) and len(orjson.dumps(shortened)) > MAX_VALUE_BYTES:
+        raise Rejected("A list or an object is larger than 256 KB.", name)
+    return shortened
 
 
 def _seen(record: dict[str, Any], arrived: int | None) -> int | None:

@@ -77,6 +77,4 @@ class Profiles:
 
 
 def _unknown(message: str) -> NotFound:
-    return NotFound(
-        message, hint="Ids are taken letter for letter; `hub person show ID` tells what is known of one."
-    )
+    return NotFound(message, hint="Ids are taken letter for letter; `hub person show ID` tells what is known of one.")
