@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benchmarks import cohort_query, import_events, start_up
+from benchmarks import cohort_query, identity, import_events, start_up
 from hub_mailchimp.sandbox.bench import benchmark
 
 
@@ -14,6 +14,7 @@ def main() -> None:
     start_up.main()
     import_events.main([])
     cohort_query.main()
+    identity.main([])
     speed = benchmark()
     print(
         f"sandbox Mailchimp, requests/s of {speed.batch} members: {speed.tag:.0f} tagging, "

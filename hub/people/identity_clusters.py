@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hub.people.identity_links import ALIAS, ALREADY, FULL, IDENTIFY, MERGE, TAKEN, Link, impossible, is_anonymous
+from hub.people.identity_links import ALIAS, ALREADY, FULL, IDENTIFY, MERGE, TAKEN, Link, is_anonymous
 
 MOST_IDS = 500
 """Ids of one person; links beyond fail (reference)."""
@@ -24,12 +24,9 @@ class Sets:
     def root(self, one: str) -> str:
         """The id that stands for the whole set."""
         above = self._above
-        root = one
-        while (higher := above.get(root, root)) != root:
-            root = higher
-        while one != root:
-            above[one], one = root, above[one]
-        return root
+        while higher := above.get(one):
+            one = higher
+        return one
 
     def size(self, one: str) -> int:
         """How many ids its set has."""
@@ -40,9 +37,11 @@ class Sets:
         large, small = self.root(one), self.root(other)
         if large == small:
             return
-        if self.size(large) < self.size(small):
+        sizes = self._size
+        ours, theirs = sizes.get(large, 1), sizes.get(small, 1)
+        if ours < theirs:  # the smaller goes below: no way up is longer than the logarithm of the ids
             large, small = small, large
-        self._size[large] = self.size(large) + self.size(small)
+        sizes[large] = ours + theirs
         self._above[small] = large
 
 
@@ -94,9 +93,7 @@ class Replay:
 
     def apply(self, link: Link, before: str) -> None:
         """Apply the next link. `before` is what became of it when it was applied the last time, "" for a new one."""
-        if impossible(link):
-            self.outcomes[link] = impossible(link)
-        elif link.one in self.inside and link.other in self.inside:
+        if link.one in self.inside and link.other in self.inside:
             self.outcomes[link] = failed = self._failure(link)
             if not failed:
                 self.join(link)
@@ -132,7 +129,7 @@ class Replay:
 def replayed(
     links: Iterable[tuple[Link, str]], inside: Collection[str], *, since: Link, limit: int = MOST_IDS
 ) -> Replay:
-    """Apply links to the ids `inside`, in the order of (time, kind, ids).
+    """Apply links to the ids `inside`, in the order of (time, kind, ids); none that is `impossible`.
 
     Each link comes with what became of it the last time, "" for one that links and for a new one. Those before `since`
     are taken as they were: what comes later cannot change them.

@@ -20,6 +20,7 @@ DEVICE, IDENTIFY, ALIAS, MERGE = "device", "identify", "alias", "merge"
 _EVENTS = ("$identify", "$create_alias", "$merge")
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _ANONYMOUS = re.compile(rf"(?:\$device:)?{_UUID}", re.IGNORECASE)
+_ANONYMOUS_LENGTHS = (36, 36 + len(DEVICE_PREFIX))
 
 TAKEN, FULL, ALREADY = "taken", "full", "already"
 """Why a link links nobody, found out when it is applied: the device, the anonymous id or the alias is somebody's
@@ -64,7 +65,7 @@ def links_of(rows: pa.Table, system: str) -> list[Link]:
 
 def is_anonymous(text: str) -> bool:
     """Whether an id is one that an SDK makes up for somebody unknown: a UUID v4, alone or behind `$device:`."""
-    return _ANONYMOUS.fullmatch(text) is not None
+    return len(text) in _ANONYMOUS_LENGTHS and _ANONYMOUS.fullmatch(text) is not None
 
 
 def impossible(link: Link) -> str:

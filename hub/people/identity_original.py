@@ -30,7 +30,7 @@ def apply_identity_links(
 
     The profiles of ids that are canonical no longer go into those of the ids that are now.
     """
-    outcomes = {link: impossible(link) for link in links if impossible(link)}
+    outcomes = {link: why for link in links if (why := impossible(link))}
     earliest: dict[tuple[str, str, str], Link] = {}
     for link in links:
         if link not in outcomes and link.time <= earliest.get(link.pair, link).time:
@@ -128,12 +128,12 @@ class _Work:
 
     def _load_later(self, groups: Mapping[str, _Group]) -> None:
         """Have the failed links too that come after the first new one: they may fail no longer."""
-        ids = [(group.since.time, one, group) for group in groups.values() for one in group.ids]
-        ids.sort(key=lambda each: each[0])  # a page has one time from which on links are read
+        # in the order of time: a page of ids has one time from which on links are read
+        ids = [(one, group) for group in sorted(groups.values(), key=_Group.begins) for one in group.ids]
         links = identity_links.c
         for start in range(0, len(ids), PAGE):
-            page = {one: group for _, one, group in ids[start : start + PAGE]}
-            later = (links.failed.in_(_MAY_LINK), links.time >= ids[start][0])
+            page = dict(ids[start : start + PAGE])
+            later = (links.failed.in_(_MAY_LINK), links.time >= ids[start][1].begins())
             for end, name in ((links.one, "one"), (links.other, "other")):
                 for link, failed in recorded(self.connection, self.project_id, end, page, *later):
                     page[getattr(link, name)].links[link.pair] = link, failed
@@ -147,12 +147,11 @@ class _Group:
     links: dict[tuple[str, str, str], tuple[Link, str]] = field(default_factory=dict)
     new: list[Link] = field(default_factory=list)
 
-    @property
-    def since(self) -> Link:
-        return min(self.new, key=lambda link: link.place)
+    def begins(self) -> int:
+        return min(link.time for link in self.new)
 
     def replayed(self, limit: int) -> Replay:
-        since = self.since
+        since = min(self.new, key=lambda link: link.place)
         links = dict(self.links)
         for link in self.new:
             known = links.get(link.pair)
