@@ -76,11 +76,13 @@ class Listening(uvicorn.Server):
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
         await super().startup(sockets)
         self._on_ready(self._address)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM end the server, and nothing more."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
