@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,16 @@ from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
 from hub.sync.ledger import Ledger
 from hub.sync.models import Progress, Report, Run
-from hub.sync.plan import Plan, members_file, parked_table, plan_file, write_members, write_plan
+from hub.sync.plan import (
+    Plan,
+    members_file,
+    parked_file,
+    plan_file,
+    stale_parked,
+    write_members,
+    write_parked,
+    write_plan,
+)
 from hub.sync.settle import Settled, settle
 from hub.sync.states import BatchState, RunState
 
@@ -118,20 +128,27 @@ class Engine:
 
     def _plan(self, parties: Parties) -> None:
         kind = self._connections.kind(parties.connection)
+        run_id, audience_id = parties.run.id, parties.audience.id
+        members = members_file(self._workspace, run_id)
+        parked = write_parked(self._ledger.parked(audience_id), parked_file(self._workspace, run_id))
         with self._workspace.reading() as reader:
             plan = write_plan(
                 reader,
-                members=members_file(self._workspace, parties.run.id),
-                plan=plan_file(self._workspace, parties.run.id),
-                audience_id=parties.audience.id,
+                members=members,
+                plan=plan_file(self._workspace, run_id),
+                audience_id=audience_id,
                 targets=parties.run.mapping,
-                parked=(parked_table(page) for page in self._ledger.parked(parties.audience.id)),
+                parked=parked,
                 connector_version=kind.version,
                 can_remove=Ability.REMOVE in kind.abilities,
                 identity=identity_map(reader, self._workspace.project),
             )
-        self._ledger.plan(parties.run.id, plan.batches(kind.limits.batch_size), **_figures(plan))
-        members_file(self._workspace, parties.run.id).unlink(missing_ok=True)
+            if parked:
+                for keys in stale_parked(reader, members=members, parked=parked, audience_id=audience_id):
+                    self._ledger.forget_refused(audience_id, keys)
+        self._ledger.plan(run_id, plan.batches(kind.limits.batch_size), **_figures(plan))
+        members.unlink(missing_ok=True)
+        parked_file(self._workspace, run_id).unlink(missing_ok=True)
 
     def _plan_is_lost(self, run_id: int) -> bool:
         has_plan = self._state(run_id) in (RunState.DELIVERING, RunState.SETTLING)
@@ -230,7 +247,7 @@ class Engine:
             ),
             plan=plan_file(self._workspace, run_id),
             batches=self._ledger.batches(run_id),
-            refused=self._ledger.refused_in(run_id),
+            refused=partial(self._ledger.refused_in, run_id),
         )
         with contextlib.suppress(StoreError):  # what was not written anew now will be after the next run
             compact(self._workspace, parties.audience.id)

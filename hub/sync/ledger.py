@@ -23,6 +23,7 @@ from hub.sync.states import FINAL, Action, BatchState, RunState, moved
 PROBE_AFTER = timedelta(days=7)
 """Members that were refused for good are tried again so much later all the same: the slow probe."""
 
+_KEYS_AT_ONCE = 10_000  # SQLite takes 32,766 values in one statement
 _FINAL_STATES = [state.value for state in FINAL]
 
 
@@ -261,12 +262,20 @@ class Ledger:
             yield rows
             last = rows[-1].key
 
-    def refused_in(self, run_id: int) -> dict[str, Refused]:
-        """The keys that were refused in a run."""
-        query = select(exceptions.c.key, exceptions.c.reason, exceptions.c.in_audience)
+    def refused_in(self, run_id: int, first: int, last: int) -> dict[str, Refused]:
+        """The keys that were refused in the batches `first` to `last` of a run."""
+        query = select(exceptions.c.key, exceptions.c.reason, exceptions.c.in_audience).where(
+            exceptions.c.run_id == run_id, exceptions.c.batch.between(first, last)
+        )
         with self._store.reading() as connection:
-            rows = connection.execute(query.where(exceptions.c.run_id == run_id))
-            return {row.key: Refused(row.reason, row.in_audience) for row in rows}
+            return {row.key: Refused(row.reason, row.in_audience) for row in connection.execute(query)}
+
+    def forget_refused(self, audience_id: int, keys: Sequence[str]) -> None:
+        """Forget the refusals of members whom the audience is no longer about."""
+        for first in range(0, len(keys), _KEYS_AT_ONCE):
+            some = exceptions.c.key.in_(keys[first : first + _KEYS_AT_ONCE])
+            with self._writing() as connection:
+                connection.execute(exceptions.delete().where(exceptions.c.audience_id == audience_id, some))
 
     def rejected(self, run_id: int, limit: int) -> list[Rejected]:
         """The members refused in a run that have not been taken since, by key."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,14 +103,14 @@ def write_plan(
     plan: Path,
     audience_id: int,
     targets: Iterable[str],
-    parked: Iterable[pa.Table],
+    parked: Path | None,
     connector_version: str,
     can_remove: bool,
     identity: ibis.Table | None = None,
 ) -> Plan:
     """Compare the evaluated cohort with what the audience holds, and write what is to be done to `plan`.
 
-    `targets` are the names of the mapped values; `parked` are tables of the schema PARKED. Rows are ordered by
+    `targets` are the names of the mapped values; `parked` is the file that `write_parked` made. Rows are ordered by
     action (add, update, remove) and key. Without `can_remove` nobody is taken out. `identity` (`id`, `person`) says who
     somebody is now who was held under another id.
     """
@@ -141,16 +141,42 @@ def write_plan(
     )
 
 
-def parked_table(rows: Iterable[Any]) -> pa.Table:
-    """Rows of the exceptions, as `write_plan` wants them."""
-    columns: list[list[Any]] = [[], [], [], [], []]
-    for row in rows:
-        for column, value in zip(
-            columns, (row.key, row.action, row.mapped, row.connector_version, row.retry_at), strict=True
-        ):
-            column.append(value)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, PARKED, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=PARKED)
+def parked_file(workspace: Workspace, run_id: int) -> Path:
+    """Where a run keeps who was refused before, while it is planned."""
+    return workspace.runs_folder / str(run_id) / "parked.parquet"
+
+
+def write_parked(pages: Iterable[Sequence[Any]], path: Path) -> Path | None:
+    """Write rows of the exceptions, page by page, to `path`; returns it, or None when there is no row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = 0
+    with _disk(path), pq.ParquetWriter(path, PARKED, compression="zstd", compression_level=1) as writer:
+        for page in pages:
+            writer.write_table(_parked_table(page))
+            rows += len(page)
+    return path if rows else None
+
+
+def stale_parked(reader: Reader, *, members: Path, parked: Path, audience_id: int) -> Iterator[list[str]]:
+    """The keys of `parked` that are neither in the cohort nor in the audience any more, some at a time."""
+    people = reader.files(members)
+    waiting = reader.files(parked).select("key")
+    gone = waiting.anti_join(people.filter(people.key.notnull()), "key").anti_join(held_by(reader, audience_id), "key")
+    for batch in reader.batches(gone):
+        yield batch.column("key").to_pylist()
+
+
+def _parked_table(rows: Sequence[Any]) -> pa.Table:
+    columns = [
+        [row.key for row in rows],
+        [row.action for row in rows],
+        [row.mapped for row in rows],
+        [row.connector_version for row in rows],
+        [row.retry_at for row in rows],
+    ]
+    return pa.Table.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, PARKED, strict=True)], schema=PARKED
+    )
 
 
 @dataclass(frozen=True)
@@ -239,12 +265,11 @@ def _map(values: Mapping[str, ibis.Value]) -> ibis.Value:
     return ibis.map(ibis.array(list(values)), ibis.array(list(values.values())))
 
 
-def _waiting(reader: Reader, parked: Iterable[pa.Table], connector_version: str) -> ibis.Table | None:
+def _waiting(reader: Reader, parked: Path | None, connector_version: str) -> ibis.Table | None:
     """Who was refused, and would be refused again: same action and values, same connector, and no time for a try."""
-    tables = [table for table in parked if table.num_rows]
-    if not tables:
+    if parked is None:
         return None
-    rows = reader.rows(pa.concat_tables(tables))
+    rows = reader.files(parked)
     return rows.filter(rows.version == connector_version, rows.retry_at > now()).select("key", "action", "fingerprint")
 
 

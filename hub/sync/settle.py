@@ -5,7 +5,7 @@ The lake knows the run by (audience, run id): a run that is settled again finds 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,10 @@ from hub.sync.states import Action, BatchState
 
 if TYPE_CHECKING:
     from hub.workspace import Workspace
+
+ROWS_AT_ONCE = 50_000
+Refusals = Callable[[int, int], Mapping[str, Refused]]
+"""The keys that were refused in the batches from the first number to the second, with the partner's words."""
 
 ACKNOWLEDGED, REJECTED, OWED = "acknowledged", "rejected", "owed"
 
@@ -44,11 +48,12 @@ def settle(
     *,
     plan: Path,
     batches: Sequence[Batch],
-    refused: Mapping[str, Refused],
+    refused: Refusals,
 ) -> None:
     """Append what `plan` changed at the partner to `held`, and every attempt to `deliveries`.
 
-    `refused` are the keys that the partner did not take in this run, with its words. Harmless when repeated.
+    `refused` tells of a range of batches which keys the partner did not take, with its words: it is asked for a piece
+    of the plan at a time, because a million may have been refused. Harmless when repeated.
     Raises StoreError when the lake cannot be written; then the run can be settled again.
     """
     if not batches:
@@ -61,7 +66,7 @@ def settle(
         return (_held_rows(of, piece, at) for piece in pieces.read())
 
     def deliveries() -> Iterator[pa.RecordBatch]:
-        return (_delivery_rows(of, piece, refused, at) for piece in pieces.read())
+        return (_delivery_rows(of, piece, at) for piece in pieces.read())
 
     workspace.lake.append(HELD, held, application=application, version=of.run_id)
     workspace.lake.append(DELIVERIES, deliveries, application=application, version=of.run_id)
@@ -71,7 +76,7 @@ def settle(
 class _Piece:
     """Some rows of a plan, each with its batch, and whether that was answered, sent, or may have arrived.
 
-    `refused` members were not taken; those who are in the audience all the same are `there`.
+    `refused` members were not taken; those who are in the audience all the same are `there`; `why` has the words.
     """
 
     rows: pa.RecordBatch
@@ -81,6 +86,7 @@ class _Piece:
     lost: np.ndarray[Any, Any]
     refused: np.ndarray[Any, Any]
     there: np.ndarray[Any, Any]
+    why: Mapping[str, Refused]
 
     @property
     def actions(self) -> np.ndarray[Any, Any]:
@@ -88,11 +94,10 @@ class _Piece:
 
 
 class _Pieces:
-    def __init__(self, plan: Path, batches: Sequence[Batch], refused: Mapping[str, Refused]) -> None:
+    def __init__(self, plan: Path, batches: Sequence[Batch], refused: Refusals) -> None:
         sizes = [batch.size for batch in batches]
         self._plan = plan
-        self._refused = pa.array(list(refused), pa.string())
-        self._there = pa.array([key for key, why in refused.items() if why.in_audience], pa.string())
+        self._refused = refused
         self._batch = np.repeat(np.array([batch.number for batch in batches], np.int32), sizes)
         self._answered = np.repeat([batch.state is BatchState.ACKNOWLEDGED for batch in batches], sizes)
         self._sent = np.repeat([batch.attempts > 0 for batch in batches], sizes)
@@ -102,16 +107,19 @@ class _Pieces:
         """The plan's rows, piece by piece, in its order; batches are ranges of it in the same order."""
         first = 0
         with pq.ParquetFile(self._plan) as file:
-            for rows in file.iter_batches(batch_size=50_000):
+            for rows in file.iter_batches(batch_size=ROWS_AT_ONCE):
                 here = slice(first, first + rows.num_rows)
+                batch = self._batch[here]
+                why = self._refused(int(batch[0]), int(batch[-1]))
                 yield _Piece(
                     rows,
-                    self._batch[here],
+                    batch,
                     self._answered[here],
                     self._sent[here],
                     self._lost[here],
-                    _among(rows, self._refused),
-                    _among(rows, self._there),
+                    _among(rows, why),
+                    _among(rows, [key for key, refused in why.items() if refused.in_audience]),
+                    why,
                 )
                 first += rows.num_rows
 
@@ -139,7 +147,7 @@ def _held_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([columns[name] for name in HELD.schema.names], schema=HELD.schema)
 
 
-def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, Refused], at: datetime) -> pa.RecordBatch:
+def _delivery_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
     """The rows of `deliveries` that a piece makes: one for each member that was sent."""
     sent = piece.sent
     rows = piece.rows.filter(pa.array(sent))
@@ -147,7 +155,7 @@ def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, Refused], a
     outcome = np.where(piece.refused & piece.answered, REJECTED, np.where(piece.answered, ACKNOWLEDGED, OWED))[sent]
     reasons: list[str | None] = [None] * count
     for place in np.flatnonzero(outcome == REJECTED):
-        reasons[place] = refused[rows.column("key")[place].as_py()].reason
+        reasons[place] = piece.why[rows.column("key")[place].as_py()].reason
     columns = {
         "project_id": _all(of.project_id, count, pa.int32()),
         "connection_id": _all(of.connection_id, count, pa.int32()),
@@ -165,8 +173,9 @@ def _delivery_rows(of: Settled, piece: _Piece, refused: Mapping[str, Refused], a
     return pa.RecordBatch.from_arrays([columns[name] for name in DELIVERIES.schema.names], schema=DELIVERIES.schema)
 
 
-def _among(rows: pa.RecordBatch, keys: pa.Array) -> np.ndarray[Any, Any]:
-    return np.asarray(pc.is_in(rows.column("key"), value_set=keys).to_numpy(zero_copy_only=False))
+def _among(rows: pa.RecordBatch, keys: Iterable[str]) -> np.ndarray[Any, Any]:
+    wanted = pa.array(list(keys), pa.string())
+    return np.asarray(pc.is_in(rows.column("key"), value_set=wanted).to_numpy(zero_copy_only=False))
 
 
 def _all(value: Any, count: int, kind: pa.DataType) -> pa.Array:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from hub import (
     AudienceGone,
@@ -22,7 +23,9 @@ from hub import (
     Wait,
 )
 from hub.errors import PluginError, UsageError
+from hub.store.tables import exceptions
 from hub.sync.held import held_by
+from hub.sync.ledger import Ledger
 from hub.sync.states import RunState
 from tests.customers import NAMES, buy, email, in_cohort
 from tests.sync.tiny import Tiny
@@ -283,3 +286,46 @@ async def test_a_connector_that_hangs_is_given_up_and_the_run_ends(tiny, monkeyp
 
     assert (delivering.state, delivering.owed) == (RunState.FAILED, 40)
     assert (opening.state, opening.owed) == (RunState.FAILED, 40)
+
+
+async def test_a_refusal_is_forgotten_when_its_person_is_in_neither_the_cohort_nor_the_audience(tiny, tmp_path):
+    Tiny.answer = to_the_batch_of(NAMES[0], Outcome([Refusal(email(NAMES[0]), "no")]))
+    tiny.syncs.start("loyal", "t", every=timedelta(hours=2), audience="A", name="again")
+    refused = await tiny.syncs.run("again")
+    Tiny.answer = None
+    assert (refused.rejected, _refused(tiny)) == (1, {email(NAMES[0])})
+
+    assert (await tiny.syncs.run("again")).parked == 1
+    assert _refused(tiny) == {email(NAMES[0])}
+
+    buy(tiny, tmp_path, NAMES[:1], event="Returned", times=1)
+    assert (await tiny.syncs.run("again")).parked == 0
+    assert _refused(tiny) == set()
+
+
+async def test_settling_asks_for_refusals_a_piece_of_the_plan_at_a_time(tiny, monkeypatch):
+    monkeypatch.setattr("hub.sync.settle.ROWS_AT_ONCE", 10)
+    asked: list[tuple[int, int]] = []
+    whole = Ledger.refused_in
+
+    def some(ledger, run_id, first, last):
+        asked.append((first, last))
+        return whole(ledger, run_id, first, last)
+
+    monkeypatch.setattr(Ledger, "refused_in", some)
+    Tiny.answer = every_second
+
+    run = await tiny.syncs.run("s")
+
+    assert asked == [(number, number) for number in (1, 2, 3, 4)] * 2
+    assert (run.added, run.rejected) == (20, 20)
+    assert {*held(tiny)} == Tiny.held["A"]
+
+
+async def every_second(verb, members):
+    return Outcome([Refusal(each.key, "no") for each in members[::2]])
+
+
+def _refused(hub) -> set[str]:
+    with hub.workspace.store.reading() as connection:
+        return {*connection.execute(select(exceptions.c.key)).scalars()}

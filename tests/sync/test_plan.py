@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from hub.lake.reading import reading
 from hub.lake.tables import DELIVERIES, HELD
 from hub.sync.held import held_by
 from hub.sync.ledger import Batch, Refused
-from hub.sync.plan import MEMBERS, PARKED, Plan, write_plan
+from hub.sync.plan import MEMBERS, Plan, write_parked, write_plan
 from hub.sync.settle import Settled, settle
 from hub.sync.states import Action, BatchState
 
@@ -41,7 +42,9 @@ class World:
         self.run_id = 0
         self.lake_of = lake
 
-    def plan(self, people: list[dict[str, Any]], *, targets=("PLAN",), parked=(), version="1", can_remove=True) -> Plan:
+    def plan(
+        self, people: list[dict[str, Any]], *, targets=("PLAN",), parked=None, version="1", can_remove=True
+    ) -> Plan:
         self.run_id += 1
         members = self.folder / f"{self.run_id}-members.parquet"
         pq.write_table(pa.Table.from_pylist(people, schema=MEMBERS), members)
@@ -88,7 +91,10 @@ class World:
             Settled(1, 1, AUDIENCE, 1, self.run_id),  # type: ignore[arg-type]
             plan=self.file,
             batches=batches,
-            refused={**dict.fromkeys(refused, Refused("no")), **dict.fromkeys(there, Refused("no", in_audience=True))},
+            refused=lambda first, last: {
+                **dict.fromkeys(refused, Refused("no")),
+                **dict.fromkeys(there, Refused("no", in_audience=True)),
+            },
         )
 
     def held(self) -> dict[str, str | None]:
@@ -190,20 +196,16 @@ def test_without_the_ability_to_remove_nobody_is_taken_out(world):
     assert plan.to_remove == 0
 
 
-def parked(world, key: str, action: str, *, version="1", retry_in=timedelta(days=1)) -> pa.Table:
+def parked(world, key: str, action: str, *, version="1", retry_in=timedelta(days=1)) -> Path:
     [row] = [row for row in world.rows if row["key"] == key]
-    return pa.Table.from_pylist(
-        [
-            {
-                "key": key,
-                "action": action,
-                "fingerprint": row["fingerprint"],
-                "version": version,
-                "retry_at": now() + retry_in,
-            }
-        ],
-        schema=PARKED,
+    refused = SimpleNamespace(
+        key=key,
+        action=action,
+        mapped=row["fingerprint"],
+        connector_version=version,
+        retry_at=now() + retry_in,
     )
+    return write_parked([[refused]], world.folder / f"{version}-{retry_in.days}-parked.parquet")
 
 
 def test_somebody_refused_is_parked_until_the_data_the_connector_or_the_time_changes(world):
@@ -213,16 +215,16 @@ def test_somebody_refused_is_parked_until_the_data_the_connector_or_the_time_cha
     world.settle(plan, refused=["a@x.example"])
     cohort = [person("a"), person("b")]
 
-    plan = world.plan(cohort, parked=[waiting])
+    plan = world.plan(cohort, parked=waiting)
     assert (world.actions(), plan.parked, plan.unchanged) == ([], 1, 1)
 
-    world.plan(cohort, parked=[due])
+    world.plan(cohort, parked=due)
     assert world.actions() == [("add", "a@x.example")]
 
-    world.plan(cohort, parked=[waiting], version="2")
+    world.plan(cohort, parked=waiting, version="2")
     assert world.actions() == [("add", "a@x.example")]
 
-    world.plan([person("a", plan="s:free"), person("b")], parked=[waiting])
+    world.plan([person("a", plan="s:free"), person("b")], parked=waiting)
     assert world.actions() == [("add", "a@x.example")]
 
 
