@@ -64,8 +64,8 @@ def renew(log: IntakeLog, store: Store) -> None:
     """Give the log a new epoch: after a restore, or when it turns out to be a copy. Everything in it is moved again.
 
     For events that is harmless, because the same event comes twice and counts once. Links, updates of profiles and
-    rejections are not applied again: the control plane knows of the entries that it had under the old epoch. Raises
-    StoreError.
+    rejections are not applied again: the control plane knows of the entries that it had under the old epoch. To be
+    called while nobody moves. Raises StoreError.
     """
     head = log.head()
     fresh = uuid.uuid4().hex

@@ -64,6 +64,13 @@ def test_a_question_sees_what_has_arrived(log, workspace):
     assert log.backlog().entries == 0
 
 
+def test_run_due_moves_what_has_arrived(log, cli):
+    log.append([some_events(0, 5)])
+
+    assert cli("run-due").returncode == 0
+    assert log.backlog().entries == 0
+
+
 def test_without_a_log_there_is_nothing_to_move(workspace, home):
     assert counted(workspace) == 0
     assert not (home / "intake.db").exists()
