@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benchmarks import cohort_query, identity, import_events, start_up
+from benchmarks import cohort_query, decoding, identity, import_events, start_up
 from hub_mailchimp.sandbox.bench import benchmark
 
 
@@ -13,6 +13,7 @@ def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}, {platform.system()} {platform.release()}")
     start_up.main()
     import_events.main([])
+    decoding.main()
     cohort_query.main()
     identity.main([])
     speed = benchmark()

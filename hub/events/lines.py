@@ -99,21 +99,27 @@ def is_banned(text: str) -> bool:
     return (len(text) <= _LONGEST_WORD and text.lower() in BANNED_IDS) or text == _NO_UUID
 
 
-def check_container(value: Any, *, field: str = "", most: int = MAX_ITEMS, objects: int = 0, lists: int = 0) -> None:
-    """Make sure that a list or an object has at most `most` items and keeps within MAX_DEPTH. Raises Rejected, for
-    `field`."""
-    if isinstance(value, dict):
-        objects, items = objects + 1, list(value.values())
-    elif isinstance(value, list):
-        lists, items = lists + 1, value
+def check_container(value: dict[str, Any] | list[Any], *, field: str = "", most: int = MAX_ITEMS) -> None:
+    """Make sure that a list or an object, and all within it, has at most `most` items and keeps within MAX_DEPTH.
+
+    Raises Rejected, for `field`.
+    """
+    _check(value, field, most, 0, 0)
+
+
+def _check(value: dict[str, Any] | list[Any], field: str, most: int, objects: int, lists: int) -> None:
+    if type(value) is dict:
+        objects, items = objects + 1, value.values()
     else:
-        return
+        lists, items = lists + 1, value  # type: ignore[assignment]  # either is gone through
     if len(items) > most:
         raise Rejected(f"A list or an object within the properties has more than {most} items.", field)
     if objects > MAX_DEPTH or lists > MAX_DEPTH:
         raise Rejected(f"A property nests more than {MAX_DEPTH} deep.", field)
     for item in items:
-        check_container(item, field=field, most=most, objects=objects, lists=lists)
+        kind = type(item)
+        if kind is dict or kind is list:
+            _check(item, field, most, objects, lists)
 
 
 def _digits(value: Any, name: str, field: str) -> str:
