@@ -14,6 +14,7 @@ from hub.clock import counted, now
 from hub.errors import AlreadyExists, NotFound, UsageError
 from hub.lake.lake import Lake
 from hub.lake.tables import EVENTS
+from hub.private import make_private
 from hub.settings import Settings
 from hub.store.migrate import migrate
 from hub.store.store import Store
@@ -38,6 +39,7 @@ def initialise(settings: Settings, *, timezone: str = "UTC", identity: str = "si
     migrate(store)
     Lake(settings.lake_root).create()
     _make_key(settings)
+    make_private(settings.home)
     with store.writing() as connection:
         if connection.execute(select(projects.c.id)).first():
             return False

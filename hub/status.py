@@ -17,6 +17,7 @@ from hub.connectors.connections import CONNECTED
 from hub.errors import HubError
 from hub.lake.lake import Lake
 from hub.lake.tables import EVENTS, LAYOUTS
+from hub.private import readable_by_others
 from hub.settings import Settings
 from hub.store.store import SCHEMA_HEAD, Store
 from hub.store.tables import profiles
@@ -136,6 +137,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _database(settings)
     yield _tables(settings)
     yield _key(settings)
+    yield _privacy(home)
     yield from _plugins()
 
 
@@ -170,6 +172,14 @@ def _key(settings: Settings) -> Finding:
         return Finding("key", True, "from HUB_KEY")
     private = settings.key_file.stat().st_mode & 0o077 == 0
     return Finding("key", private, f"{settings.key_file}", "Others can read it: chmod 600 it.")
+
+
+def _privacy(home: Path) -> Finding:
+    open_to_others = readable_by_others(home)
+    said = (
+        f"others can read {', '.join(path.name for path in open_to_others)}" if open_to_others else "the owner's alone"
+    )
+    return Finding("privacy", not open_to_others, said, "Run `hub init`: it takes that from them.")
 
 
 def _plugins() -> Iterator[Finding]:

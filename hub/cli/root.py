@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from hub.cli.context import Json, chosen, open_hub, print_json, say, stopped_by
 from hub.cli.mtu import By
 from hub.errors import HubError, Interrupted, UsageError
+from hub.private import keep_private
 
 NOUNS = {
     "project": "Projects: each with its own events, people, cohorts and syncs.",
@@ -264,6 +265,7 @@ def sandbox(
 
 def run() -> None:
     """Run the command; tell errors to people, and the exit code to scripts."""
+    keep_private()
     try:
         app()
     except KeyboardInterrupt:
