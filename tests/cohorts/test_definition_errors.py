@@ -100,7 +100,7 @@ NESTED = "profile: a\nop: any of\nvalue: "
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("did: A\naggregate: {summ: a, op: '>', value: 1}", "line 3: summ: is not known here: did you mean sum?"),
+        ("did: A\naggregate: {summ: a, op: '>', value: 1}", "line 3: aggregate.summ: is not known here"),
         ("did: A\naggregate: {op: '>', value: 1}", "aggregate: must have one of sum, average, min, max, median"),
         ("did: A\naggregate: {sum: a, max: a, op: '>', value: 1}", "aggregate: can have only one of sum, average"),
         ("did: A\naggregate: {sum: a, op: '>', value: 2026-01-01}", "aggregate.value: must be a number after sum"),
