@@ -90,9 +90,11 @@ def _nothing(_name: str, _given: Any) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
+    if not isinstance(value, list | dict):
+        return cut(value)
     check_container(value, field=name, most=MAX_BYTES)
     shortened = cut(value)
-    if isinstance(value, list | dict) and len(orjson.dumps(shortened)) > MAX_VALUE_BYTES:
+    if len(orjson.dumps(shortened)) > MAX_VALUE_BYTES:
         raise Rejected("A list or an object is larger than 256 KB.", name)
     return shortened
 
