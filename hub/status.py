@@ -7,12 +7,13 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from hub.clock import ago, counted, now
 from hub.connectors.connections import CONNECTED
 from hub.errors import HubError
 from hub.lake.lake import Lake
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 LEAST_FREE = 1024**3
 """Bytes of free disk below which the doctor warns."""
+
+
+LONGEST_WAIT = timedelta(minutes=10)
+"""How long what has arrived may wait to be moved before the doctor warns."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("disk", free > LEAST_FREE, f"{free / 1024**3:.1f} GiB free", "Make room.")
     yield _database(settings)
     yield _tables(settings)
+    yield _intake(settings)
     yield _key(settings)
     yield _privacy(home)
     yield from _plugins()
@@ -159,6 +165,22 @@ def _tables(settings: Settings) -> Finding:
     except HubError as error:
         return Finding("lake", False, error.message, "Run `hub init`: it makes what is missing.")
     return Finding("lake", True, f"{len(LAYOUTS)} tables, {files} files")
+
+
+def _intake(settings: Settings) -> Finding:
+    from hub.intake.log import IntakeLog
+
+    log = IntakeLog(settings.intake_url)
+    try:
+        waiting = log.backlog() if log.exists() else None
+    except HubError as error:
+        return Finding("intake log", False, error.message, error.hint)
+    if waiting is None or waiting.oldest_at is None:
+        return Finding("intake log", True, "nothing waits to be moved")
+    said = f"{counted(waiting.records, 'record')} to be moved, the oldest came in {ago(waiting.oldest_at)}"
+    return Finding(
+        "intake log", now() - waiting.oldest_at < LONGEST_WAIT, said, "Run `hub run-due`: it moves, or says why not."
+    )
 
 
 def _key(settings: Settings) -> Finding:

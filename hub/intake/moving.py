@@ -21,6 +21,7 @@ from hub.errors import Busy, HubError, StoreError
 from hub.intake.log import Head, IntakeLog
 from hub.intake.mover import Mover, Sizes
 from hub.intake.position import make_ready
+from hub.private import keep_private
 from hub.store.holding import MOVER, holding
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def opened() -> Workspace:
 
 def main() -> int:
     """Run the process; returns its exit code."""
+    keep_private()
     logging.basicConfig(format="mover: %(message)s")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -71,6 +71,16 @@ def test_run_due_moves_what_has_arrived(log, cli):
     assert log.backlog().entries == 0
 
 
+def test_doctor_tells_what_has_waited_for_long(log, cli):
+    well = cli("doctor")
+    log.append([some_events(0, 5)])  # they came in long ago
+    told = cli("doctor")
+
+    assert well.returncode == 0
+    assert told.returncode == 1
+    assert "BAD  intake log: 5 records to be moved" in told.stdout
+
+
 def test_without_a_log_there_is_nothing_to_move(workspace, home):
     assert counted(workspace) == 0
     assert not (home / "intake.db").exists()
