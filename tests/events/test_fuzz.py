@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given, settings
 
 from checks.fuzz import mutated, one_request, seeds
 
 
-@pytest.mark.parametrize("seed", seeds())
-def test_what_the_fuzzer_begins_with_is_taken_in(seed):
-    one_request(seed)
+def test_what_the_fuzzer_begins_with_is_taken_in():
+    for seed in seeds():
+        one_request(seed)
 
 
 @settings(deadline=None, max_examples=100)

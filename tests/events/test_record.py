@@ -91,9 +91,10 @@ def test_every_instant_from_1971_to_2099_is_understood_in_either_unit(instant):
         (True, "properties.time is not a number."),
         (31_535_999, "properties.time is before 1971."),
         (-5, "properties.time is before 1971."),
+        (-1e308, "properties.time is before 1971."),
         (4_102_444_800, "properties.time is neither seconds nor milliseconds since 1970: it is beyond 2099."),
         (SECONDS * 1_000_000, "properties.time is neither seconds nor milliseconds since 1970: it is beyond 2099."),
-        (1e300, "properties.time is neither seconds nor milliseconds since 1970: it is beyond 2099."),
+        (1e308, "properties.time is neither seconds nor milliseconds since 1970: it is beyond 2099."),
     ],
 )
 def test_a_time_that_cannot_be_is_refused(time, said):
@@ -116,6 +117,15 @@ def test_who_did_it_is_the_first_id_at_hand(ids, expected):
     assert event_of(record(**ids)).distinct_id == expected
 
 
+@pytest.mark.parametrize(("simplified", "expected"), [(True, ["u", "$device:d"]), (False, ["sent", "sent"])])
+def test_in_a_file_too_whose_an_event_is_depends_on_the_identity_system(simplified, expected):
+    lines = [orjson.dumps(record(distinct_id="sent", **ids)) for ids in ({"$user_id": "u"}, {"$device_id": "d"})]
+    job = Job(1, NOV_14, first=1, counted=0, written=0, simplified=simplified)
+    _, batch = decode_block(b"\n".join(lines), job)
+
+    assert batch.column("distinct_id").to_pylist() == expected
+
+
 @pytest.mark.parametrize("banned", [*sorted(BANNED_IDS), "NULL", "Anonymous", 0, -1])
 def test_ids_that_stand_for_nobody_are_refused(banned):
     assert reason(record(distinct_id=banned)) == "distinct_id is a value that stands for nobody."
@@ -134,6 +144,7 @@ def test_ids_that_stand_for_nobody_are_refused(banned):
         ({"$insert_id": "é"}, "$insert_id is not 1 to 36 letters, digits and hyphens."),
         ({"$insert_id": "-"}, "$insert_id is not 1 to 36 letters, digits and hyphens."),
         ({"$insert_id": "null"}, "$insert_id is a value that stands for nothing."),
+        ({"bucket": 1}, "bucket and $bucket are not allowed as properties."),
         ({"$ignore": True}, "The event asks to be ignored ($ignore)."),
         ({"deep": {"a": {"b": {"c": {}}}}}, "A property nests more than 3 deep."),
         ({"deep": [[[[]]]]}, "A property nests more than 3 deep."),
