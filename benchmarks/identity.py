@@ -3,9 +3,10 @@
     python -m benchmarks.identity [--quick]
 
 A tenth as many links as events, in both systems. Simplified: every event carries a device and its user, ten events a
-device, spread over the whole time: the worst case for whatever is remembered. Original: every tenth event is an
-`$identify`, three to a user, spread likewise. Events come in chunks, as an import of a file commits them; each size
-begins with an empty hub. Growth is time an event beside the smallest size: 1 is linear.
+device, three devices a user. Original: every tenth event is an `$identify`, three to a user. What belongs together is
+spread over as many events as the smallest size has, so that the stream looks the same in every size. Events come in
+chunks, as an import of a file commits them; each size begins with an empty hub. Growth is time an event beside the
+smallest size: 1 is linear.
 """
 
 from __future__ import annotations
@@ -51,15 +52,15 @@ class Row:
         return self.finding + self.applying + self.publishing
 
 
-def run(system: str, events: int) -> Row:
-    """Measure one size in an empty hub."""
+def run(system: str, events: int, spread: int = SIZES[0]) -> Row:
+    """Measure one size in an empty hub, with what belongs together within `spread` events."""
     with TemporaryDirectory() as folder:
         settings = Settings(home=Path(folder) / "home")
         initialise(settings, identity=system)
         store, lake = Store(settings.control_plane_url), Lake(settings.lake_root)
         project = find_project(store)
         finding, applying, linked = 0.0, 0.0, 0
-        for rows in (_devices if system == "simplified" else _identified)(events):
+        for rows in (_devices if system == "simplified" else _identified)(events, spread):
             began = perf_counter()
             links = links_of(rows, system)
             found = perf_counter()
@@ -72,26 +73,30 @@ def run(system: str, events: int) -> Row:
         return Row(system, events, linked, finding, applying, perf_counter() - began)
 
 
-def _devices(events: int) -> Iterator[pa.Table]:
-    """Ten events a device, of which three belong to a user, in any order."""
-    device = np.random.default_rng(7).permutation(np.arange(events) // 10)
+def _devices(events: int, spread: int) -> Iterator[pa.Table]:
+    """Ten events a device, of which three belong to a user."""
+    device = _shuffled(np.arange(events) // 10, spread)
     for start in range(0, events, _CHUNK):
         here = device[start : start + _CHUNK]
         yield _rows(start, {"device_id": _named("device-", here), "user_id": _named("user-", here // 3)}, len(here))
 
 
-def _identified(events: int) -> Iterator[pa.Table]:
-    """One `$identify` in ten events, of which three belong to a user, in any order."""
-    number = np.random.default_rng(7).permutation(events // 10)
+def _identified(events: int, spread: int) -> Iterator[pa.Table]:
+    """One `$identify` in ten events, of which three belong to a user."""
+    number = _shuffled(np.arange(events // 10), spread // 10)
     for start in range(0, events, _CHUNK):
         here = number[start // 10 : (start + _CHUNK) // 10]
-        total = min(_CHUNK, events - start)
-        is_link = np.arange(total) % 10 == 0
-        names = pa.array(np.where(is_link, "$identify", "Open"))
+        size = 10 * len(here)
+        names = pa.array(np.where(np.arange(size) % 10 == 0, "$identify", "Open"))
         said = [[("$anon_id", f"{each:08x}-0b1c-4d2e-8f3a-5566778899aa")] for each in here.tolist()]
-        strings = pa.array([said[each // 10] if each % 10 == 0 else [] for each in range(total)], _type("strings"))
-        users = pa.array(np.char.add("user-", np.repeat(here // 3, 10)[:total].astype(str)))
-        yield _rows(start, {"event": names, "distinct_id": users, "strings": strings}, total)
+        strings = pa.array([said[each // 10] if each % 10 == 0 else [] for each in range(size)], _type("strings"))
+        users = _named("user-", np.repeat(here // 3, 10))
+        yield _rows(start, {"event": names, "distinct_id": users, "strings": strings}, size)
+
+
+def _shuffled(numbers: np.ndarray, spread: int) -> np.ndarray:
+    chance = np.random.default_rng(7)
+    return np.concatenate([chance.permutation(numbers[at : at + spread]) for at in range(0, len(numbers), spread)])
 
 
 def _named(prefix: str, numbers: np.ndarray) -> pa.Array:
@@ -120,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     for system in ("simplified", "original"):
         first = 0.0
         for events in sizes:
-            row = run(system, events)
+            row = run(system, events, sizes[0])
             each = row.seconds / events * 1e6
             first = first or each
             figures = f"{row.finding:>14.1f}{row.applying:>14.1f}{row.publishing:>14.1f}{row.seconds:>14.1f}"

@@ -43,7 +43,7 @@ def apply_links(
     `limit` is how many ids one person may have. To be called within a writing transaction; if that is rolled back,
     nothing has happened.
     """
-    news = known(connection, project.id).unknown(links)
+    news = known(connection).unknown(project.id, links)
     if not news:
         return 0
     lock(connection, project.id)

@@ -99,8 +99,8 @@ class _Work:
         ids = {*ends} - self._ids
         if not ids:
             return
-        rows = belonging(self.connection, self.project_id, ids)
-        people = {row.person for row in rows.values()} | (ids - rows.keys())
+        known = belonging(self.connection, self.project_id, ids)
+        people = {each.person for each in known.values()} | (ids - known.keys())
         rows = members(self.connection, self.project_id, people)
         self.belonging.update(rows)
         self._ids |= people | rows.keys()

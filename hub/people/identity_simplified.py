@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Delete, bindparam
 
 from hub.people.identity_links import DEVICE, TAKEN, Link
-from hub.people.identity_state import Belonging, belonging, change, record
+from hub.people.identity_state import Belonging, belonging, change, intervals, record
 from hub.store.tables import identity_links
 
 
@@ -25,23 +25,25 @@ def apply_device_links(connection: Connection, project_id: int, links: Sequence[
     for link in links:
         users = devices.setdefault(link.one, {})
         users[link.other] = min(link.time, users.get(link.other, link.time))
-    before = belonging(connection, project_id, devices)
+    present = belonging(connection, project_id, devices)
     after: dict[str, Belonging] = {}
     others: dict[Link, str] = {}
-    freed: list[dict[str, object]] = []
+    freed: list[dict[str, str]] = []
     for device, users in devices.items():
-        old = before.get(device)
+        old = present.get(device)
         if old:
             users[old.person] = min(old.linked_at, users.get(old.person, old.linked_at))
         linked_at, first = min((time, user) for user, time in users.items())
-        after[device] = Belonging(first, linked_at)
-        others.update((Link(DEVICE, device, user, time), TAKEN) for user, time in users.items() if user != first)
+        if old != (first, linked_at):
+            after[device] = Belonging(first, linked_at)
         if old and old.person != first:
             freed.append({"device": device, "user": first})
+        if len(users) > 1:
+            others.update((Link(DEVICE, device, user, time), TAKEN) for user, time in users.items() if user != first)
     record(connection, project_id, others)
     if freed:
         connection.execute(_first_now(project_id), freed)
-    return change(connection, project_id, before, after, at)
+    return change(connection, project_id, intervals(connection, project_id, after.keys() & present), after, at)
 
 
 def _first_now(project_id: int) -> Delete:

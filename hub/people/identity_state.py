@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hub.people.identity_links import Link
@@ -25,18 +25,25 @@ class Belonging(NamedTuple):
 
 def resolve(connection: Connection, project_id: int, ids: Iterable[str]) -> dict[str, str]:
     """The canonical id of each of these ids that is not its own person."""
-    return {row.id: row.person for row in belonging(connection, project_id, ids).values()}
+    return {one: now.person for one, now in belonging(connection, project_id, ids).items()}
 
 
-def belonging(connection: Connection, project_id: int, ids: Iterable[str]) -> dict[str, Row[Any]]:
+def belonging(connection: Connection, project_id: int, ids: Iterable[str]) -> dict[str, Belonging]:
+    """Whose those ids are that are not their own person, by id."""
+    columns = select(identities.c.id, identities.c.person, identities.c.linked_at)
+    rows = _rows(connection, columns, identities, project_id, identities.c.id, ids)
+    return {row.id: Belonging(row.person, row.linked_at) for row in rows}
+
+
+def intervals(connection: Connection, project_id: int, ids: Iterable[str]) -> dict[str, Row[Any]]:
     """The rows of those ids that are not their own person, by id."""
-    rows = _rows(connection, identities, project_id, identities.c.id, ids)
+    rows = _rows(connection, select(identities), identities, project_id, identities.c.id, ids)
     return {row.id: row for row in rows}
 
 
 def members(connection: Connection, project_id: int, people: Iterable[str]) -> dict[str, Row[Any]]:
     """The rows of all ids that belong to these canonical ids, by id."""
-    rows = _rows(connection, identities, project_id, identities.c.person, people)
+    rows = _rows(connection, select(identities), identities, project_id, identities.c.person, people)
     return {row.id: row for row in rows}
 
 
@@ -55,8 +62,8 @@ def change(
     """
     opened, moved, closed, earlier = [], [], [], []
     seq, known_from = _next(connection, project_id, at)
-    for one, new in after.items():
-        old = before.get(one)
+    for one in sorted(after):
+        old, new = before.get(one), after[one]
         if (old and old.person) == (new and new.person):
             if old and new and old.linked_at != new.linked_at:
                 earlier.append({"of": one, "linked_at": new.linked_at})
@@ -85,7 +92,8 @@ def record(connection: Connection, project_id: int, links: Mapping[Link, str]) -
         set_={"time": new.time, "failed": new.failed},
         where=new.time <= identity_links.c.time,
     )
-    rows = [{"project_id": project_id, **link._asdict(), "failed": failed} for link, failed in links.items()]
+    ordered = sorted(links.items(), key=lambda each: each[0].pair)
+    rows = [{"project_id": project_id, **link._asdict(), "failed": failed} for link, failed in ordered]
     connection.execute(statement, rows)
 
 
@@ -93,18 +101,19 @@ def recorded(
     connection: Connection, project_id: int, end: ColumnElement[str], ids: Iterable[str], *more: ColumnElement[bool]
 ) -> Iterator[tuple[Link, str]]:
     """The links whose `end` (a column of identity_links) is one of these ids, with why they link nobody."""
-    for row in _rows(connection, identity_links, project_id, end, ids, *more):
+    for row in _rows(connection, select(identity_links), identity_links, project_id, end, ids, *more):
         yield Link(row.kind, row.one, row.other, row.time), row.failed
 
 
 def pages(ids: Iterable[str]) -> Iterator[Sequence[str]]:
-    """The ids in pages that a statement can hold."""
-    every = [*ids]
+    """The ids in pages that a statement can hold, in their order: an index is gone through, not jumped about in."""
+    every = sorted(ids)
     return (every[start : start + PAGE] for start in range(0, len(every), PAGE))
 
 
 def _rows(
     connection: Connection,
+    query: Select[Any],
     table: Table,
     project_id: int,
     column: ColumnElement[str],
@@ -112,7 +121,7 @@ def _rows(
     *more: ColumnElement[bool],
 ) -> Iterator[Row[Any]]:
     for page in pages(values):
-        yield from connection.execute(select(table).where(table.c.project_id == project_id, column.in_(page), *more))
+        yield from connection.execute(query.where(table.c.project_id == project_id, column.in_(page), *more))
 
 
 def _next(connection: Connection, project_id: int, at: datetime) -> tuple[int, datetime]:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from hub.clock import now
 from hub.errors import StoreError
 from hub.lake.lake import Lake
-from hub.people.identity import apply_links, publish_identity
+from hub.people.identity import Link, apply_links, publish_identity
+from hub.people.identity_known import Known
 from hub.store.tables import identities_closed
 from tests.people.telling import MIDNIGHT, learn, people, published, use
 from tests.people.telling import links as links_in
@@ -124,3 +125,20 @@ def test_what_is_known_goes_forward_whatever_the_clock_does(workspace, monkeypat
         [ended] = connection.execute(select(identities_closed)).all()
     assert ended.known_from < ended.known_to
     assert published(workspace) == {"$device:phone": "ann"}
+
+
+def test_what_is_remembered_is_bounded_and_an_earlier_time_is_news(monkeypatch):
+    monkeypatch.setattr("hub.people.identity_known._MOST", 8)
+    monkeypatch.setattr("hub.people.identity_known._RUN", 4)
+    remembered = Known()
+    sent = [Link("device", f"$device:{number}", "ann", 100) for number in range(30)]
+    for start in range(0, 30, 3):
+        remembered.remember(1, sent[start : start + 3])
+
+    assert remembered.unknown(1, sent)[:20] == sent[:20]
+    assert remembered.unknown(1, sent[-3:]) == []
+    assert remembered.unknown(2, sent[-3:]) == sent[-3:], "of another project"
+    earlier = sent[-1]._replace(time=99)
+    assert remembered.unknown(1, [sent[-1], earlier]) == [earlier]
+    remembered.remember(1, [earlier])
+    assert remembered.unknown(1, [sent[-1], earlier]) == []
