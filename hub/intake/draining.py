@@ -34,16 +34,17 @@ class Drain:
         self._workspace, self._patience = workspace, patience
         self._log: IntakeLog | None = None
         self._gave_up_at = float("-inf")
+        self._told = ""
 
     def __call__(self) -> None:
         """Move what has arrived by now."""
         try:
             log = self._opened()
-            upto = log.head() if log else None
-            if log and upto and upto.holds(upto.last_id):
-                self._drain(log, upto.last_id)
+            head = log.head() if log else None
+            if log and head and head.holds(head.last_id):
+                self._drain(log, head.last_id)
         except StoreError as error:
-            _said.warning("What has arrived lately is left out. %s %s", error.message, error.hint)
+            self._tell(f"What has arrived lately is left out. {error.message} {error.hint}")
 
     def _opened(self) -> IntakeLog | None:
         """The log; None as long as nobody has made one."""
@@ -66,11 +67,17 @@ class Drain:
                 time.sleep(_LOOK_EVERY)
             if time.monotonic() >= began + patience:
                 self._gave_up_at = time.monotonic()
-                _said.warning(
-                    "What has arrived lately is left out: another process has been moving it for over %.0f s.",
-                    self._patience,
+                self._tell(
+                    "What has arrived lately is left out: another process has been moving it for over "
+                    f"{self._patience:.0f} s."
                 )
                 return
+
+    def _tell(self, sentence: str) -> None:
+        """Warn, but not for each of the questions of one command."""
+        if sentence != self._told:
+            _said.warning("%s", sentence)
+        self._told = sentence
 
     def _moved(self, log: IntakeLog, upto: int) -> bool:
         """Move, unless somebody else does. Returns whether it is done."""

@@ -110,10 +110,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which tells this process when to end
     _when_standard_input_ends(stop.set)
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)  # records make no cycles, and a collection walks all that are at hand
     try:
-        run_mover(opened(), stop)
+        workspace = opened()
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 100)  # records make no cycles, and a collection walks all that are at hand
+        run_mover(workspace, stop)
     except HubError as error:
         _said.error("%s %s", error.message, error.hint)
         return error.exit_code
