@@ -64,6 +64,15 @@ def test_an_id_belongs_to_the_person_of_its_current_link(lake):
     assert _owners(lake) == [("$device:1", "ann"), ("$device:2", "$device:2"), ("ann", "ann")]
 
 
+def test_the_row_of_an_interval_that_has_ended_stands_in_the_place_of_the_open_one(lake):
+    add_events(lake, [EventRow("$device:1", "A", NOW), EventRow("$device:2", "A", NOW)])
+    add_identity(lake, {"$device:1": "ann", "$device:2": "ann"})
+    add_identity(lake, {"$device:2": "ann"}, known_to=NOW)
+    assert _owners(lake) == [("$device:1", "ann"), ("$device:2", "$device:2")]
+    assert dict(_owners(lake, known_at=OCTOBER))["$device:2"] == "ann"
+    assert dict(_owners(lake, known_at=NOW))["$device:2"] == "$device:2"
+
+
 def test_a_message_event_belongs_to_the_person_with_that_address(lake):
     add_events(lake, [_opened("ann@x.no"), _opened("nobody@x.no")])
     add_profiles(lake, [ProfileRow("ann", {"$email": "  Ann@X.no "})])
