@@ -145,4 +145,19 @@ DELIVERIES = TableLayout(
     ("project_id",),
 )
 
-LAYOUTS: tuple[TableLayout, ...] = (EVENTS, PROFILES, IDENTITY, HELD, DELIVERIES)
+COHORT_MEMBERS = TableLayout(
+    "cohort_members",
+    pa.schema(
+        [
+            ("project_id", pa.int32()),
+            ("cohort_id", pa.int32()),
+            ("change", pa.int64()),  # of the control plane's member_changes; the newest row of a key is the truth
+            ("key", pa.string()),
+            ("gone", pa.bool_()),  # taken out by that change
+            *PROPERTY_MAPS,
+        ]
+    ),
+    ("cohort_id", "change"),
+)
+
+LAYOUTS: tuple[TableLayout, ...] = (EVENTS, PROFILES, IDENTITY, HELD, DELIVERIES, COHORT_MEMBERS)

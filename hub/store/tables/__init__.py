@@ -8,6 +8,7 @@ from hub.store.tables.arrivals import import_rejects, imports, intake_progress, 
 from hub.store.tables.base import UtcDateTime, metadata
 from hub.store.tables.cohorts import cohorts
 from hub.store.tables.connections import audiences, connections, pulls
+from hub.store.tables.members import member_changes, member_pages, warehouses
 from hub.store.tables.people import identities, identities_closed, identity_links, profiles
 from hub.store.tables.projects import leases, projects, tokens
 from hub.store.tables.syncs import batches, exceptions, runs, syncs
@@ -26,6 +27,8 @@ __all__ = [
     "imports",
     "intake_progress",
     "leases",
+    "member_changes",
+    "member_pages",
     "metadata",
     "profiles",
     "projects",
@@ -35,4 +38,5 @@ __all__ = [
     "runs",
     "syncs",
     "tokens",
+    "warehouses",
 ]

@@ -13,7 +13,8 @@ cohorts = Table(
     Column("project_id", ForeignKey("projects.id"), nullable=False),
     Column("name", String(255), nullable=False),
     Column("description", Text, nullable=False, default=""),
-    Column("definition", JSON, nullable=False),
+    Column("kind", String(16), nullable=False, default="dynamic", server_default="dynamic"),  # static, sql, received
+    Column("definition", JSON, nullable=False),  # of the other kinds: where the members come from
     Column("version", Integer, nullable=False, default=1),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
