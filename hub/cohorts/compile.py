@@ -17,10 +17,11 @@ import ibis
 
 from hub.cohorts.conditions import absent_holds, profile_holds
 from hub.cohorts.deeds import Counted, answered, counts
-from hub.cohorts.definition import AllOf, AnyOf, Clause, Declined, Did, DidNot, InCohort, Not, Sequence
+from hub.cohorts.definition import AllOf, AnyOf, Clause, Declined, Did, DidNot, InCohort, Listed, Not, Sequence
 from hub.cohorts.edges import bounds
 from hub.cohorts.filters import ProfileTest
 from hub.cohorts.frequent import asks_the_opposite, is_most_frequent, most_frequently
+from hub.cohorts.lists.listing import known_people
 from hub.cohorts.plan import EVENTS, PROFILES, Plan
 from hub.cohorts.sequences import did_in_sequence
 from hub.people.views import event_people, people_profiles
@@ -92,7 +93,9 @@ class _Compilation:
         end = bounds(None, question.now, zone).end
         rows = event_people(self._reader, self._project, until=end, known_at=question.known_at)
         for source, table in sources.items():
-            rows = _joined(rows, table(), "outer" if source == PROFILES else "left")
+            # who is on a list is one of the people, too
+            whole = source == PROFILES or isinstance(self._plan.scans.get(source), Listed)
+            rows = _joined(rows, table(), "outer" if whole else "left")
         return rows if PROFILES in sources else _joined(rows, self._profiles(), "outer")
 
     def _counts(self) -> ibis.Table:
@@ -100,11 +103,13 @@ class _Compilation:
         measures = {plan.column(measure): measure for measure in plan.measures.values()}
         return counts(self._reader, self._project, measures, plan.moment, known_at)
 
-    def _scan(self, column: str, clause: Sequence | Did | DidNot) -> Callable[[], ibis.Table]:
+    def _scan(self, column: str, clause: Sequence | Did | DidNot | Listed) -> Callable[[], ibis.Table]:
         moment, known_at = self._plan.moment, self._question.known_at
 
         def table() -> ibis.Table:
-            if isinstance(clause, Sequence):
+            if isinstance(clause, Listed):
+                found = known_people(self._reader, self._project, self._question.lists[clause.listed])
+            elif isinstance(clause, Sequence):
                 found = did_in_sequence(self._reader, self._project, clause, moment, known_at)
             else:
                 found = most_frequently(self._reader, self._project, clause, moment, known_at)
@@ -144,7 +149,7 @@ class _Compilation:
                 return rows[plan.test_column(clause)]
             case InCohort():
                 return rows[plan.cohorts[clause.cohort]]
-            case Sequence():
+            case Sequence() | Listed():
                 return rows[plan.scan_column(clause)]
             case Did() | DidNot() if is_most_frequent(clause):
                 found = rows[plan.scan_column(clause)]

@@ -182,6 +182,19 @@ class InCohort(Model):
     cohort: Name
 
 
+class Listed(Model):
+    """Somebody is on the list of a cohort that brings its own members: all that such a cohort's definition is.
+
+    No file can say it.
+    """
+
+    listed: str
+
+    def alone(self) -> Definition:
+        """The definition of such a cohort."""
+        return Definition.model_construct(version=1, description="", clause=self)
+
+
 class AllOf(Model):
     """Every one of the clauses holds."""
 
@@ -242,7 +255,7 @@ Clause = Annotated[
 ]
 """One condition on a person."""
 
-Leaf = Did | DidNot | Sequence | Declined | ProfileTest | InCohort
+Leaf = Did | DidNot | Sequence | Declined | ProfileTest | InCohort | Listed
 """A clause that is no group."""
 
 _CLAUSE = "<clause>"

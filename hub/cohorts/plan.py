@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hub.cohorts.conditions import absent_holds
 from hub.cohorts.deeds import Counted, Measure, answered_without_events, measures_of
-from hub.cohorts.definition import AllOf, AnyOf, Clause, Did, DidNot, InCohort, Leaf, Not, Sequence, clauses
+from hub.cohorts.definition import AllOf, AnyOf, Clause, Did, DidNot, InCohort, Leaf, Listed, Not, Sequence, clauses
 from hub.cohorts.edges import Moment
 from hub.cohorts.filters import ProfileTest
 from hub.cohorts.frequent import asks_the_opposite, is_most_frequent
@@ -29,14 +29,14 @@ class Plan:
     """The measures, the tests and the scans of a question, by text: clauses that ask the same share one.
 
     `measures` are counted in one scan of the events; `tests` are (column, test) of profiles; `scans` are the clauses
-    that take a scan of their own, by column; `cohorts` are the columns of the cohorts that are named.
+    that take a scan of their own (also of a list), by column; `cohorts` are the columns of the cohorts that are named.
     """
 
     def __init__(self, question: Question, zone: ZoneInfo) -> None:
         self.moment = Moment(question.now, zone)
         self.measures: dict[str, Measure] = {}
         self.tests: dict[str, tuple[str, ProfileTest]] = {}
-        self.scans: dict[str, Sequence | Did | DidNot] = {}
+        self.scans: dict[str, Sequence | Did | DidNot | Listed] = {}
         self.cohorts = {name: f"cohort {number}" for number, name in enumerate(question.cohorts)}
         self._question = question
         self._columns: dict[str, str] = {}
@@ -75,7 +75,7 @@ class Plan:
                 pass
             case ProfileTest():
                 self.tests.setdefault(_key(clause), (f"test {len(self.tests)}", clause))
-            case Sequence():
+            case Sequence() | Listed():
                 self._add_scan(clause)
             case Did() | DidNot() if is_most_frequent(clause):
                 self._add_scan(clause)
@@ -84,7 +84,7 @@ class Plan:
                     self._columns.setdefault(measure.key, f"measure {len(self.measures)}")
                     self.measures.setdefault(measure.key, measure)
 
-    def _add_scan(self, clause: Sequence | Did | DidNot) -> None:
+    def _add_scan(self, clause: Sequence | Did | DidNot | Listed) -> None:
         column = self._columns.setdefault(_key(clause), f"scan {len(self.scans)}")
         self.scans.setdefault(column, clause)
 
@@ -104,7 +104,7 @@ class Plan:
                 return self._outcomes(self._question.cohorts[clause.cohort].clause, without)
             case ProfileTest():
                 return _either(PROFILES not in without, absent_holds(clause.op))
-            case Sequence():
+            case Sequence() | Listed():
                 return _either(self.scan_column(clause) not in without, False)
             case Did() | DidNot() if is_most_frequent(clause):
                 return _either(self.scan_column(clause) not in without, asks_the_opposite(clause))

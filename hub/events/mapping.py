@@ -63,7 +63,7 @@ def table_of(mapping: Mapping, header: Sequence[str], *, name: str, zone: str) -
     Raises InputError when a mapping says too little, or names what is not there.
     """
     _check(mapping, header, name)
-    headings = _Headings(name, header)
+    headings = Headings(name, header)
     identity, time = headings.cell(mapping.id, "--id"), headings.cell(mapping.time, "--time")
     event = headings.cell(mapping.event_column, "--event-column") if mapping.event_column else None
     insert_id = headings.cell(mapping.insert_id, "--insert-id") if mapping.insert_id else None
@@ -90,13 +90,14 @@ def digest_of(digest: str, table: Table) -> str:
     return sha256(digest.encode() + msgspec.json.encode(table)).hexdigest()
 
 
-class _Headings:
+class Headings:
     """A file's header, to look columns up in."""
 
     def __init__(self, file: str, header: Sequence[str]) -> None:
         self._file, self._header = file, header
 
     def cell(self, heading: str, option: str) -> Cell:
+        """The column of that heading. `option` is what asked for it. Raises InputError."""
         count = self._header.count(heading)
         if count > 1:
             raise InputError(f"{self._file} has {count} columns {heading}.", hint="Rename one of them.")
@@ -105,6 +106,7 @@ class _Headings:
         return Cell(self._header.index(heading), heading)
 
     def property(self, spelt: str) -> Cell:
+        """The column of COLUMN[=NAME][:TYPE], and the property that it becomes. Raises InputError."""
         column, _, kind = spelt.rpartition(":")
         if kind not in _TYPES:
             column, kind = spelt, "text"

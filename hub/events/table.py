@@ -86,7 +86,7 @@ def record_of(row: Row, table: Table) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for cell in table.properties:
         if text := row[cell.index]:
-            properties[cell.name] = text if cell.type == "text" else _typed(text, cell, table)
+            properties[cell.name] = text if cell.type == "text" else typed(text, cell, table)
     if row[table.id.index] or not properties.keys() & {"$user_id", "$device_id"}:
         properties["distinct_id"] = _filled(row, table.id)
     properties["time"] = _instant(_filled(row, table.time), table.time, table) / 1_000_000
@@ -102,7 +102,8 @@ def _filled(row: list[str], cell: Cell) -> str:
     return row[cell.index]
 
 
-def _typed(text: str, cell: Cell, table: Table) -> str | float | bool | None:
+def typed(text: str, cell: Cell, table: Table) -> str | float | bool | None:
+    """The value of a cell in its type; None for blanks. Raises Rejected, naming the column."""
     if not text.strip():
         return None
     if cell.type == "number":

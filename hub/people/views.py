@@ -119,7 +119,7 @@ def _links(
     properties = _column(reader, pseudo.select(property=_property_of(pseudo.id)).distinct())
     if not properties:
         return None
-    return reader.keep(_matched(reader, project, pseudo, properties, known_at))
+    return reader.keep(matched(reader, project, pseudo, properties, known_at))
 
 
 def match_owners(reader: Reader, project: Project, pseudo_ids: Collection[str]) -> dict[str, str]:
@@ -128,17 +128,18 @@ def match_owners(reader: Reader, project: Project, pseudo_ids: Collection[str]) 
         return {}
     pseudo = reader.rows(pa.table({"id": [*pseudo_ids]}))
     properties = {each.removeprefix(MATCH).partition(":")[0] for each in pseudo_ids}
-    found = _matched(reader, project, pseudo, properties, None)
+    found = matched(reader, project, pseudo, properties, None)
     return {row["id"]: row["person"] for batch in reader.batches(found) for row in batch.to_pylist()}
 
 
-def _matched(
+def matched(
     reader: Reader, project: Project, pseudo: ibis.Table, properties: Collection[str], known_at: datetime | None
 ) -> ibis.Table:
+    """The people behind pseudo ids (the column `id`) of these properties: `id`, `person`, as of `links`."""
     # profiles are read once for each property: a table used twice would be kept in memory as a whole
     owned = [_owned(reader, project, pseudo, name, known_at) for name in sorted(properties)]
-    matched = reduce(lambda left, right: left.union(right), owned)
-    return matched.group_by("id").agg(person=matched.person.argmin(matched.distinct_id))
+    found = reduce(lambda left, right: left.union(right), owned)
+    return found.group_by("id").agg(person=found.person.argmin(found.distinct_id))
 
 
 def with_person(rows: ibis.Table, people: ibis.Table | None, *, of: str = "distinct_id") -> ibis.Table:
