@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,11 +19,12 @@ from pydantic_settings import (
 
 from hub.errors import UsageError
 
-DEFAULT_HOME = Path.home() / ".cohort-hub"
+DEFAULT_HOME = Path(os.path.expanduser("~")) / ".cohort-hub"  # noqa: PTH111 - a user without a home is no error here
 
 Pair = tuple[str | None, str]
 """A source marker and an event name, both case-sensitive. Without a marker the event of any source is meant."""
 
+_WHOLE_PATH = "Give its whole path with --home or HUB_HOME."
 _LIST = 'a list such as ["mailchimp: Mailchimp - Replied", "Cron Tick"]'
 
 
@@ -159,11 +161,20 @@ def load(home: Path | None = None) -> Settings:
             f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.",
             hint=f"Look at HUB_{name.upper()} in the environment, at .env and at hub.toml.",
         ) from error
-    except ValueError as error:
+    except RuntimeError as error:
+        raise UsageError(f"The home cannot be found: {error}", hint=_WHOLE_PATH) from error
+    except (ValueError, OSError) as error:
         raise UsageError(
             f"A settings file cannot be read: {error}.", hint="Look at hub.toml in the home and at .env."
         ) from error
-    return settings.model_copy(update={"home": settings.home.expanduser().absolute()})
+    return settings.model_copy(update={"home": _absolute(settings.home)})
+
+
+def _absolute(home: Path) -> Path:
+    try:
+        return home.expanduser().absolute()
+    except (OSError, RuntimeError) as error:  # a user that there is not, or a folder that was deleted meanwhile
+        raise UsageError(f"The home {home} cannot be found: {error}.", hint=_WHOLE_PATH) from error
 
 
 @lru_cache(maxsize=1)

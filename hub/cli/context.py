@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import sys
@@ -56,7 +57,11 @@ def print_json(value: Any) -> None:
     """Print one JSON object (or list) on one line of standard output. Instants become ISO 8601 texts."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # a file's name that is not UTF-8: Python's escapes say which bytes it has
+        text = json.dumps(value, default=str)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
@@ -108,7 +113,7 @@ def quit_with(code: int) -> NoReturn:
 
 def interactive() -> bool:
     """Whether somebody is there to answer questions."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]

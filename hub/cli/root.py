@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -266,21 +267,45 @@ def sandbox(
 def run() -> None:
     """Run the command; tell errors to people, and the exit code to scripts."""
     keep_private()
+    _open_standard_streams()
     try:
         app()
     except KeyboardInterrupt:
         say("Interrupted.")
         sys.exit(130)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        say("Error: The output cannot be written: the disk is full.")
-        sys.exit(1)
+        sys.exit(_tell_os_error(error))
     except HubError as error:
         say(f"Error: {error.message}")
         if error.hint:
             say(f"       {error.hint}")
         sys.exit(_exit_code(error))
+
+
+def _tell_os_error(error: OSError) -> int:
+    if error.errno == errno.ENOSPC:
+        say("Error: The output cannot be written: the disk is full.")
+    else:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"Error: {where}{error.strerror or error}.\n       Run `hub doctor`.")
+    return 1
+
+
+def _open_standard_streams() -> None:
+    """Give a process that was started without them (`>&-`) an output and an error output that nobody sees.
+
+    Else the next files that are opened, the database among them, would stand in their place. A standard input that is
+    closed stays None in Python: who reads it says so.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+        elif number > 0:
+            stream.reconfigure(errors="backslashreplace")  # names of files may be any bytes
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _exit_code(error: HubError) -> int:

@@ -65,7 +65,7 @@ def opened(given: str | Path, *, home: Path, stop: Stop | None = None) -> Iterat
     the process is. Raises InputError when there is no such file or it cannot be read, StoreError when the copy finds
     no room, Interrupted when `stop` is set.
     """
-    name = "standard input" if str(given) == "-" else str(given)
+    name = "standard input" if str(given) == "-" else os.fsencode(given).decode(errors="backslashreplace")
     with _open(given, name) as raw:
         if stat.S_ISREG(os.fstat(raw.fileno()).st_mode) and str(given) != "-":
             yield _hashed(name, raw, stop)
@@ -87,6 +87,10 @@ def stopped(stop: Stop | None, where: str) -> None:
 def _open(given: str | Path, name: str) -> IO[bytes]:
     try:
         if str(given) == "-":
+            if sys.stdin is None:
+                raise InputError(
+                    "Standard input is closed.", hint="Name a file, or send one: `... | hub event import -`."
+                )
             return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
         return Path(given).open("rb")
     except FileNotFoundError as error:

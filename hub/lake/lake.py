@@ -35,12 +35,18 @@ class Lake:
         self.root = root
 
     def create(self) -> None:
-        """Make the tables that are missing, and bring those of an older layout into the present one."""
+        """Make the tables that are missing, and bring those of an older layout into the present one.
+
+        Raises StoreError when that cannot be done.
+        """
         from hub.lake.making import make, rebuild
 
         for layout in LAYOUTS:
-            rebuild(self, layout)
-            make(self.path(layout), layout)
+            try:
+                rebuild(self, layout)
+                make(self.path(layout), layout)
+            except (DeltaError, OSError) as error:
+                raise self._unwritable(layout, error) from error
 
     def append(
         self, layout: TableLayout, rows: Rows, *, application: str, version: int, after: int | None = None

@@ -20,4 +20,5 @@ def migrate(store: Store) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["engine"] = store.engine
-    command.upgrade(config, "head")
+    with store.told():
+        command.upgrade(config, "head")

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from hub.errors import NotInitialised, StoreError
+from hub.errors import NotInitialised, StoreError, UsageError
 
 BUSY_SECONDS = 30
 _LITTLE_ROOM = 64 * 1024  # bytes
@@ -34,7 +34,7 @@ class Store:
             ) from error
         self.url = parsed
         self.embedded = parsed.get_backend_name() == "sqlite"
-        self.engine = create_engine(parsed, pool_pre_ping=not self.embedded)
+        self.engine = _engine(parsed)
         if self.embedded:
             _prepare_sqlite(self.engine, pragmas or {})
 
@@ -56,12 +56,24 @@ class Store:
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
+        with self.told(), self.engine.connect() as connection:
+            if self.embedded:
+                connection.exec_driver_sql(begin)
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Turn what makes a database unusable (locked, full, away, read-only) into a StoreError.
+
+        Raises UsageError for a text that no database can hold.
+        """
         try:
-            with self.engine.connect() as connection:
-                if self.embedded:
-                    connection.exec_driver_sql(begin)
-                yield connection
-                connection.commit()
+            yield
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"{error.object!r} is not UTF-8.", hint="Names are text: write this one in other letters."
+            ) from error
         except OperationalError as error:
             raise _unusable(error, self) from error
         except SQLAlchemyError as error:
@@ -95,6 +107,22 @@ class Store:
                 return connection.execute(text("select version_num from alembic_version")).scalar()
         except SQLAlchemyError as error:
             raise _unusable(error, self) from error
+
+
+def _engine(url: URL) -> Engine:
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise StoreError(
+            f"HUB_DATABASE_URL names {backend!r}: the control plane is SQLite or PostgreSQL.",
+            hint="It has the form postgresql+psycopg://...",
+        )
+    try:
+        return create_engine(url, pool_pre_ping=backend != "sqlite")
+    except (ImportError, NoSuchModuleError) as error:
+        raise StoreError(
+            f"The driver of HUB_DATABASE_URL ({url.drivername}) is not installed.",
+            hint="Install it with `pip install 'cohort-hub[postgres]'`, and begin the URL with postgresql+psycopg://",
+        ) from error
 
 
 def _sqlite_file_exists(store: Store) -> bool:
