@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from hub.lake.duplicates import ROW, day_of, same_day_again
 from hub.lake.slices import WHOLE, Month, slice_of
 from hub.lake.snapshot import StoredFile, rows_of
 from hub.lake.tables import EVENTS, TAIL
@@ -16,7 +17,6 @@ from hub.lake.tables import EVENTS, TAIL
 if TYPE_CHECKING:
     from hub.lake.reading import Reader
 
-_DAY = 86_400  # seconds
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -61,52 +61,19 @@ def compacted_rows(reader: Reader, work: Work) -> ibis.Table:
     """The rows (EVENTS.schema) that take the place of the work's files, slice after slice in the order of a slice."""
     paths = [file.path for file in work.files]
     rows = reader.of_files(EVENTS, paths, numbered=True)
-    lost = _lost(reader, paths)
-    if lost is not None:
-        rows = rows.anti_join(lost, ["filename", "file_row_number"])
+    again = same_day_again(reader, paths)
+    if again is not None:
+        rows = rows.anti_join(again, list(ROW))
     if not work.by_day:
         rows = rows.mutate(**{TAIL: ibis.literal(WHOLE, "int32")})
         return rows.order_by("event", "distinct_id", "time")[EVENTS.schema.names]
     first = date.fromisoformat(f"{work.month.name}-01").toordinal() - _EPOCH
-    rows = rows.mutate(**{TAIL: (first - 1 - _day(rows)).cast("int32")})
+    rows = rows.mutate(**{TAIL: (first - 1 - day_of(rows)).cast("int32")})
     return rows.order_by(rows[TAIL].desc(), "event", "distinct_id", "time")[EVENTS.schema.names]
-
-
-def _lost(reader: Reader, paths: Sequence[str]) -> ibis.Table | None:
-    """The rows that give way to a later one, by `filename` and `file_row_number`; None when there is no such row.
-
-    Nearly always there are few or none: hashes tell which rows have to be looked at.
-    """
-    hashes = reader.of_files(EVENTS, paths)
-    seen = hashes.select(key=_hash(hashes)).group_by("key").agg(times=ibis._.count())
-    suspects = reader.keep(seen.filter(seen.times > 1).select("key"))
-    if not reader.value(suspects.count()):
-        return None
-    rows = reader.of_files(EVENTS, paths, numbered=True)
-    rows = rows.mutate(day=_day(rows), key=_hash(rows)).semi_join(suspects, "key")
-    in_the_tail = rows[TAIL] > WHOLE
-    newest_first = [in_the_tail.desc(), rows.received_at.desc(), rows.filename.desc(), rows.file_row_number.desc()]
-    of_one_event = ibis.window(group_by=[rows.event, rows.distinct_id, rows.insert_id, rows.day], order_by=newest_first)
-    ranked = rows.mutate(nth=ibis.row_number().over(of_one_event))
-    return reader.keep(ranked.filter(ranked.nth > 0).select("filename", "file_row_number"))
 
 
 def _days(reader: Reader, files: Sequence[StoredFile]) -> list[date]:
     rows = reader.of_files(EVENTS, [file.path for file in files])
-    days = rows.select(day=_day(rows)).distinct()
+    days = rows.select(day=day_of(rows)).distinct()
     found = [value for batch in reader.batches(days) for value in batch.column(0).to_pylist()]
     return [date.fromordinal(day + _EPOCH) for day in found]
-
-
-def _day(rows: ibis.Table) -> ibis.Value:
-    """The number of the day (UTC) since 1970: what DuckDB cuts off at days is of the session's zone."""
-    return rows.time.epoch_seconds() // _DAY
-
-
-def _hash(rows: ibis.Table) -> ibis.Value:
-    return _hashed(rows.event, rows.distinct_id, rows.insert_id, _day(rows))
-
-
-@ibis.udf.scalar.builtin(name="hash", signature=(("string", "string", "string", "int64"), "uint64"))
-def _hashed(event, distinct_id, insert_id, day):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """DuckDB's hash of several values, which Ibis has for one value only."""

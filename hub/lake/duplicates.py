@@ -1,0 +1,108 @@
+"""Rows of `events` that are there more than once: which of them give way.
+
+The one that came in last stays: what is in the tail came after what is compacted, and within each `received_at` tells;
+of rows that were received at the same instant, the later row of a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.datatypes as dt
+import pyarrow as pa
+
+from hub.lake.slices import WHOLE
+from hub.lake.tables import EVENTS, TAIL
+
+if TYPE_CHECKING:
+    from hub.lake.reading import Reader
+
+KEY = ("event", "distinct_id", "time", "insert_id")
+"""Events that are equal in these are one (reference 7.2, rule 1)."""
+
+Narrow = Callable[[ibis.Table], Sequence[Any]]
+"""Conditions on the columns of KEY and on no other: of two equal events both pass, or none."""
+
+ROW = ("filename", "file_row_number")
+"""What tells one row of some files from all others (`Reader.of_files`, numbered)."""
+
+_DAY = 86_400  # seconds
+_HASHES = pa.schema([("hashed", pa.uint64())])
+
+
+def equal_again(reader: Reader, paths: Sequence[str], narrow: Narrow | None = None) -> ibis.Table | None:
+    """The rows of these files that give way to another that is equal in KEY, by ROW; None when there is none.
+
+    With `narrow` only those of the rows that pass are told.
+    """
+    # without insert_id, which is most of what there is to read, nearly all rows differ from each other already
+    return _again(
+        reader,
+        paths,
+        narrow,
+        lambda rows: [rows[name] for name in KEY],
+        lambda rows: _hash_of(rows.event, rows.distinct_id, rows.time),
+    )
+
+
+def same_day_again(reader: Reader, paths: Sequence[str]) -> ibis.Table | None:
+    """The rows of these files that give way to another of the same `event`, `distinct_id`, `insert_id` and day (UTC),
+    by ROW; None when there is none (reference 7.2, rule 2)."""
+    return _again(
+        reader,
+        paths,
+        None,
+        lambda rows: [rows.event, rows.distinct_id, rows.insert_id, day_of(rows)],
+        lambda rows: _hash_with_day(rows.event, rows.distinct_id, rows.insert_id, day_of(rows)),
+    )
+
+
+def day_of(rows: ibis.Table) -> ibis.Value:
+    """The number of the day (UTC) since 1970: what DuckDB cuts off at days is of the session's zone."""
+    return rows.time.epoch_seconds() // _DAY
+
+
+def _again(
+    reader: Reader,
+    paths: Sequence[str],
+    narrow: Narrow | None,
+    key: Callable[[ibis.Table], list[Any]],
+    hashed: Callable[[ibis.Table], ibis.Value],
+) -> ibis.Table | None:
+    """Nearly always there are few or none: hashes of narrow columns tell which rows have to be looked at."""
+    seen = _passing(reader.of_files(EVENTS, paths), narrow)
+    hashes = seen.select(hashed=hashed(seen)).group_by("hashed").agg(times=ibis._.count())
+    suspects = pa.Table.from_batches(reader.batches(hashes.filter(hashes.times > 1).select("hashed")), _HASHES)
+    if not suspects.num_rows:
+        return None
+    rows = _passing(reader.of_files(EVENTS, paths, numbered=True), narrow)
+    rows = rows.mutate(hashed=hashed(rows)).semi_join(reader.rows(suspects), "hashed")
+    newest_first = [
+        (rows[TAIL] > WHOLE).desc(),
+        rows.received_at.desc(),
+        rows.filename.hash(),
+        rows.file_row_number.desc(),
+    ]
+    ranked = rows.mutate(nth=ibis.row_number().over(group_by=key(rows), order_by=newest_first))
+    again = reader.keep(ranked.filter(ranked.nth > 0).select(*ROW))
+    return again if reader.value(again.count()) else None
+
+
+def _passing(rows: ibis.Table, narrow: Narrow | None) -> ibis.Table:
+    conditions = narrow(rows) if narrow else ()
+    return rows.filter(*conditions) if conditions else rows
+
+
+_TIME = dt.Timestamp(timezone="UTC", scale=6)
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=(("string", "string", _TIME), "uint64"))
+def _hash_of(event, distinct_id, time):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """DuckDB's hash of several values, which Ibis has for one value only."""
+
+
+@ibis.udf.scalar.builtin(name="hash", signature=(("string", "string", "string", "int64"), "uint64"))
+def _hash_with_day(event, distinct_id, insert_id, day):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """As `_hash_of`."""
