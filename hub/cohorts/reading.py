@@ -79,14 +79,14 @@ def _validated(document: Document, source: str) -> Definition:
 
 
 def _sentence(details: ErrorDetails, document: Document, source: str) -> str:
-    path = _path(details, document.value)
+    path = path_of(details, document.value)
     line = document.line_of(path)
     place = f"{source}, line {line}" if line else source
-    return f"{place}: {_written(path)}{_problem(details)}."
+    return f"{place}: {_written(path)}{problem_of(details)}."
 
 
-def _path(details: ErrorDetails, value: Any) -> FieldPath:
-    """The path to the wrong field in the document as it was written.
+def path_of(details: ErrorDetails, value: Any) -> FieldPath:
+    """The path to the wrong field of an error in the document `value`, as it was written.
 
     Pydantic's own also holds the names of union members, and groups that a short form leaves out: what the
     document does not have is passed over, except a missing key.
@@ -121,6 +121,7 @@ _PROBLEMS: Mapping[str, str] = {
 }
 
 
-def _problem(details: ErrorDetails) -> str:
+def problem_of(details: ErrorDetails) -> str:
+    """What is wrong with a field, as the end of a sentence."""
     own = details["msg"][:1].lower() + details["msg"][1:]
     return _PROBLEMS.get(details["type"], own)
