@@ -14,6 +14,7 @@
     ├── Interrupted               stopped by a signal after saving; exit code 130 or 143
     ├── StoreError                the control plane or the lake cannot be used (full disk, newer schema)
     │   └── Overtaken             what was to be replaced has changed meanwhile; nothing was written, try again
+    ├── WarehouseError            a warehouse is away, or does not answer the query
     ├── SecretsUnreadable         the key does not open the secrets
     ├── PluginError               a plugin is broken; it is named and left out
     └── PartnerError              a partner said no, or nothing
@@ -92,6 +93,10 @@ class StoreError(HubError):
 
 class Overtaken(StoreError):
     """What was to be replaced in the lake was changed by somebody else meanwhile. Nothing was written."""
+
+
+class WarehouseError(HubError):
+    """A warehouse is away, or its answer is not what the cohort says it is. Nothing was changed."""
 
 
 class SecretsUnreadable(HubError):

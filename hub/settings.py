@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     """What one DuckDB connection may use before it spills to disk."""
     threads: int = Field(default=0, ge=0)
     """Threads of one DuckDB connection; 0 means one a core."""
+    warehouse_seconds: int = Field(default=600, gt=0)
+    """How long a query on a warehouse may take."""
     allow_private: bool = Field(default=False, validation_alias=AliasChoices("allow_private", "HUB_ALLOW_PRIVATE"))
     """Let addresses given by users lead to private and loopback networks."""
     mtu_exempt_add: Pairs = ()

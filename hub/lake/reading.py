@@ -30,8 +30,10 @@ class Reader:
     mix what was there with what has come in between.
     """
 
-    def __init__(self, backend: Backend, lake: Lake) -> None:
+    def __init__(self, backend: Backend, lake: Lake, scratch: Path) -> None:
         self.backend = backend
+        self.scratch = scratch
+        """A folder for files that this reader reads and nobody else: it goes with the reader."""
         self._lake = lake
         self._snapshots: dict[str, Snapshot] = {}
         self._made: dict[Hashable, Any] = {}
@@ -113,7 +115,7 @@ def reading(lake: Lake, *, memory_limit: str = "2GiB", threads: int = 0) -> Iter
     with _spill(lake.root) as spill:
         backend = _connected({"memory_limit": memory_limit, "temp_directory": spill}, threads)
         try:
-            yield Reader(backend, lake)
+            yield Reader(backend, lake, Path(spill))
         finally:
             backend.disconnect()
 
