@@ -136,7 +136,7 @@ def refusal(index: int, record: Any, error: Rejected) -> Refusal:
         _text(sent.get("$insert_id")),
         error.field,
         worded(error.reason, "record"),
-        excerpt(orjson.dumps(record)),
+        _beginning(record),
         _text(sent.get("token") or fields.get("$token")),
     )
 
@@ -193,6 +193,13 @@ def _token(record: Any) -> str:
     raise Rejected(
         "properties.token is missing." if token is None else "properties.token is no token.", "properties.token"
     )
+
+
+def _beginning(record: Any) -> str:
+    try:
+        return excerpt(orjson.dumps(record))
+    except orjson.JSONEncodeError:  # it reads deeper than it writes
+        return ""
 
 
 def _text(value: Any) -> str:

@@ -72,8 +72,15 @@ FILE = Rules()
 
 
 def insert_id_of(record: dict[str, Any]) -> str:
-    """An `$insert_id` that follows from a record's contents, whatever their order: 32 hexadecimal digits."""
-    return hashlib.blake2b(orjson.dumps(record, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    """An `$insert_id` that follows from a record's contents, whatever their order: 32 hexadecimal digits.
+
+    Raises Rejected when something beside the properties nests too deep to be written.
+    """
+    try:
+        contents = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise Rejected("The line nests too deep.") from error
+    return hashlib.blake2b(contents, digest_size=16).hexdigest()
 
 
 def event_of(record: Any, rules: Rules = FILE, *, insert_id: Callable[[dict[str, Any]], str] = insert_id_of) -> Event:

@@ -238,8 +238,11 @@ def _array(text: bytes) -> list[Any]:
 
 
 def _are_small(text: bytes) -> bool:
-    """Whether no element of an array is larger than a record may be."""
-    return all(len(memoryview(element)) <= MAX_BYTES for element in _ELEMENTS.decode(text))
+    """Whether no element of an array is larger than a record may be, as far as can be told in a moment."""
+    try:
+        return all(len(memoryview(element)) <= MAX_BYTES for element in _ELEMENTS.decode(text))
+    except (msgspec.DecodeError, RecursionError):  # it takes less depth than orjson
+        return False
 
 
 def _one_by_one(text: bytes) -> Iterator[Any]:

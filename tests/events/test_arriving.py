@@ -271,6 +271,24 @@ def test_what_is_no_object_is_refused(given):
     assert why(track(given)) == why(bring(given)) == ("", "The record is not a JSON object.")
 
 
+@pytest.mark.parametrize("size", [1, 2 * 1024 * 1024])
+@pytest.mark.parametrize("depth", [250, 300, 900, 1020, 5000])
+def test_depth_that_can_be_read_and_not_written_is_refused_like_any_other(depth, size):
+    deep = b"[" * depth + b"]" * depth
+    bodies = [
+        b'{"event":"A","properties":{"token":"simple","distinct_id":"a","x":' + deep + b"}}",
+        b'{"event":"A","properties":{"token":"simple","distinct_id":"a"},"x":' + deep + b"}",
+        b'{"$token":"t","x":' + deep + b"}",
+        orjson.dumps(record(x="y" * (size // 4))),
+        *([orjson.dumps(record(x="y" * (size // 4)))] * 4),
+    ]
+    request = decode_request(b"[" + b",".join(bodies) + b"]")
+    found = tracked(request, now=NOW, client_ip=None, simplified=TOKENS.get)
+
+    assert len(found.events["simple"]) == (6 if depth == 250 else 5)
+    assert [refusal.index for refusal in found.refusals] == ([0, 2] if depth == 250 else [0, 1, 2])
+
+
 GOOD = [
     record(),
     record(distinct_id="", **{"$insert_id": "2"}),
