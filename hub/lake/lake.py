@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -129,6 +130,32 @@ class Lake:
             raise Overtaken(
                 f"Another process is maintaining the lake's table {layout.name}.", hint="Wait for it to end."
             ) from error
+        except (DeltaError, OSError) as error:
+            raise self._unwritable(layout, error) from error
+
+    def gather(self, layout: TableLayout, partition: Mapping[str, Any], *, size: int) -> None:
+        """Put the files of one partition that are smaller than `size` bytes together, in one commit; rows and their
+        order stay. Appends meanwhile do no harm. Raises Overtaken when the files were replaced meanwhile, StoreError.
+        """
+        filters = [(name, "=", str(value)) for name, value in partition.items()]
+        try:
+            self._table(layout).optimize.compact(
+                partition_filters=filters, target_size=size, writer_properties=_WRITING
+            )
+        except CommitFailedError as error:
+            raise Overtaken(
+                f"Files of the lake's table {layout.name} were replaced while they were put together.",
+                hint="Nothing was changed or lost; run the command again.",
+            ) from error
+        except (DeltaError, OSError) as error:
+            raise self._unwritable(layout, error) from error
+
+    def vacuum(self, layout: TableLayout, *, older_than: timedelta) -> int:
+        """Delete files that have been replaced for so long, and files as old that no commit names: of whoever was
+        killed while writing. Returns how many. Raises StoreError."""
+        hours = int(older_than / timedelta(hours=1))
+        try:
+            return len(self._table(layout).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error
 

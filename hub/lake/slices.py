@@ -33,10 +33,6 @@ OLDEST = timedelta(hours=12)
 """A tail is compacted when it has more than LEAST_ROWS rows and more than SHARE of the compacted rows that it overlaps
 with, or when its oldest file is older than OLDEST."""
 
-MOST_FILES = 32
-SMALL_FILE = 32 * 1024 * 1024
-"""More than MOST_FILES files below SMALL_FILE bytes of one partition are put together, as they are."""
-
 
 @dataclass(frozen=True)
 class Month:
