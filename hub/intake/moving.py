@@ -1,5 +1,6 @@
 """The mover as a process of its own, beside a server: `python -P -m hub.intake.moving`, on the hub of HUB_HOME.
 
+It sees to the maintenance of the lake as well.
 It ends at SIGTERM, after the micro-batch in hand, and when the process that started it is gone: that one holds the
 other end of its standard input. It may be killed anywhere.
 """
@@ -21,6 +22,7 @@ from hub.errors import Busy, HubError, StoreError
 from hub.intake.log import Head, IntakeLog
 from hub.intake.mover import Mover, Sizes
 from hub.intake.position import make_ready
+from hub.maintenance import maintain_beside
 from hub.private import keep_private
 from hub.store.holding import MOVER, holding
 
@@ -114,10 +116,13 @@ def main() -> int:
         workspace = opened()
         gc.freeze()
         gc.set_threshold(200_000, 20, 100)  # records make no cycles, and a collection walks all that are at hand
+        threading.Thread(target=maintain_beside, args=(workspace.settings, stop), name="maintenance").start()
         run_mover(workspace, stop)
     except HubError as error:
         _said.error("%s %s", error.message, error.hint)
         return error.exit_code
+    finally:
+        stop.set()  # the other thread ends too
     return 0
 
 
