@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
-from hub.cohorts.definition import Definition
+from hub.cohorts.definition import Definition, Listed, clauses
+from hub.cohorts.lists.sources import DYNAMIC, Source, stored_source, where_from
 from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition, read_definition_file, stored_definition
 from hub.cohorts.references import closure, users
@@ -25,6 +26,7 @@ from hub.store.tables import cohorts, syncs
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
+    from hub.cohorts.lists.listing import Listing
     from hub.workspace import Workspace
 
 _LONGEST_NAME = 255
@@ -32,8 +34,10 @@ _LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class Cohort:
-    """A named definition of people.
+    """A named definition of people, or a list that brings its own members.
 
+    `kind` is dynamic, or static, sql, received: then `source` says where the members come from, and the definition is
+    that list alone.
     `version` is 1 and rises with every change of the definition. `size` people were in it at `evaluated_at`; both
     are None until it is counted. `warnings` are there when it was just added: names that the data does not have.
     """
@@ -47,14 +51,24 @@ class Cohort:
     evaluated_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    kind: str = DYNAMIC
+    source: Source | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def members_from(self) -> str:
+        """Where the members come from, for people."""
+        return where_from(self.source) if self.source else "its definition"
 
     def figures(self) -> dict[str, Any]:
         """For machines: the stable keys of `hub cohort list --json` and `show --json`."""
         return {
             "cohort": self.name,
             "description": self.description,
-            "definition": self.definition.document(),
+            "kind": self.kind,
+            "members_from": self.members_from,
+            "definition": dict(self.document),
             "version": self.version,
             "size": self.size,
             "evaluated_at": self.evaluated_at.isoformat() if self.evaluated_at else None,
@@ -96,19 +110,30 @@ class Cohorts:
         AlreadyExists, UsageError (a name that cannot be one), NotFound (a cohort that it names); then nothing is kept.
         Names that the data does not have yet are `warnings` of the result.
         """
-        name = _sound_name(name)
+        name = self.free_name(name)
         read = _read(definition)
+        with self._store.reading() as connection:
+            closure(read, lambda other: _cohort(self._row(connection, other)).definition, name=name)
+        warnings = self._warnings(read)
+        return replace(self.keep(name, read.document(), description or read.description), warnings=warnings)
+
+    def free_name(self, name: str) -> str:
+        """The name of a new cohort. Raises UsageError for one that cannot be, AlreadyExists for one that is taken."""
+        name = _sound_name(name)
         with self._store.reading() as connection:
             if connection.execute(self._query().where(cohorts.c.name == name)).first():
                 raise _taken(name)
-            closure(read, lambda other: _cohort(self._row(connection, other)).definition, name=name)
-        warnings = self._warnings(read)
+        return name
+
+    def keep(self, name: str, document: Mapping[str, Any], description: str, *, kind: str = DYNAMIC) -> Cohort:
+        """Keep a new cohort of a kind, whose definition (or source) is known to be right. Raises AlreadyExists."""
         at = now()
         row = {
             "project_id": self._workspace.project.id,
             "name": name,
-            "description": description or read.description,
-            "definition": read.document(),
+            "kind": kind,
+            "description": description,
+            "definition": dict(document),
             "version": 1,
             "created_at": at,
             "updated_at": at,
@@ -118,7 +143,7 @@ class Cohorts:
                 connection.execute(cohorts.insert().values(row))
         except IntegrityError as error:
             raise _taken(name) from error
-        return replace(self.get(name), warnings=warnings)
+        return self.get(name)
 
     def list(self) -> list[Cohort]:
         """Every cohort, by name. Raises DefinitionError when a newer hub wrote one."""
@@ -134,7 +159,8 @@ class Cohorts:
     def question(self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None) -> Question:
         """What asks for the people in a cohort: as of now, or of another instant (aware).
 
-        Raises NotFound, also for a cohort that it rests on and that is not there.
+        Raises NotFound, also for a cohort that it rests on and that is not there; UsageError for a time at which nobody
+        knows who was on a list that it rests on.
         """
         with self._store.reading() as connection:
 
@@ -142,7 +168,12 @@ class Cohorts:
                 return _cohort(self._row(connection, other)).definition
 
             definition = look_up(name)
-            return Question(definition, as_of or now(), closure(definition, look_up, name=name), known_at)
+            named = closure(definition, look_up, name=name)
+            lists = {
+                each: self._listing(_cohort(self._row(connection, each)), connection, as_of, known_at)
+                for each in _lists_in(definition, *named.values())
+            }
+            return Question(definition, as_of or now(), named, known_at, lists)
 
     def count(self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None) -> CohortCount:
         """Count the people in a cohort. What is counted as of now is kept with the cohort. Raises NotFound.
@@ -188,6 +219,15 @@ class Cohorts:
             connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(removed_at=at))
         return gone
 
+    def _listing(
+        self, cohort: Cohort, connection: Connection, as_of: datetime | None, known_at: datetime | None
+    ) -> Listing:
+        from hub.cohorts.lists.resolving import listing_of
+
+        assert cohort.source is not None
+        known = (cohort.id, cohort.name, cohort.source, cohort.created_at)
+        return listing_of(self._workspace, connection, known, as_of=as_of, known_at=known_at)
+
     def _refuse_if_named(self, connection: Connection, name: str) -> None:
         by = users(name, {row.name: _cohort(row).definition for row in connection.execute(self._query())})
         if by:
@@ -228,17 +268,27 @@ def _read(definition: Definition | str | Path) -> Definition:
     return read_definition_file(definition) if isinstance(definition, Path) else read_definition(definition)
 
 
+def _lists_in(*definitions: Definition) -> list[str]:
+    """The names of the cohorts that bring their own members."""
+    found = (clause for each in definitions for clause in clauses(each.clause))
+    return list(dict.fromkeys(clause.listed for clause in found if isinstance(clause, Listed)))
+
+
 def _cohort(row: Row[Any]) -> Cohort:
+    source = None if row.kind == DYNAMIC else stored_source(row.kind, row.definition, name=row.name)
     return Cohort(
         id=row.id,
         name=row.name,
         description=row.description,
-        definition=stored_definition(row.definition, name=row.name),
+        definition=Listed(listed=row.name).alone() if source else stored_definition(row.definition, name=row.name),
         version=row.version,
         size=row.size,
         evaluated_at=row.evaluated_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        kind=row.kind,
+        source=source,
+        document=row.definition,
     )
 
 

@@ -1,8 +1,8 @@
 """How the list of a cohort changes: each change is worked out against what is there, and applied as a whole or not.
 
-A change has a row in the control plane, which makes its rows in the lake count: they are written first. What was written
-by a process that died counts for nobody. Only what differs is written, so that the same list twice changes nothing, and
-the list as of an earlier time can still be asked for.
+A change has a row in the control plane, which makes its rows in the lake count: they are written first. What was
+written by a process that died counts for nobody. Only what differs is written, so that the same list twice changes
+nothing, and the list as of an earlier time can still be asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sqlalchemy import Connection, select
 from hub.clock import now
 from hub.cohorts.lists.rows import MAPS, ROWS
 from hub.lake.reading import Reader, reading
+from hub.lake.snapshot import Filter
 from hub.lake.tables import COHORT_MEMBERS
 from hub.store.holding import holding
 from hub.store.tables import member_changes
@@ -171,11 +172,16 @@ def _brought(reader: Reader, files: Sequence[Path]) -> ibis.Table:
     return _newest(reduce(lambda left, right: left.union(right), parts), "place")[ROWS.names]
 
 
+def one_of_each(rows: ibis.Table) -> ibis.Table:
+    """Of each key one row, always the same one."""
+    return _newest(rows, "")[ROWS.names]
+
+
 def _newest(rows: ibis.Table, by: str) -> ibis.Table:
-    """Of each key the row of the newest change; of one change always the same one."""
+    """Of each key the row of the newest change (the highest in the column `by`); of one change always the same one."""
     import ibis
 
-    order = [rows[by].desc(), *(_text(rows[name]) for name in MAPS if name in rows.columns)]
+    order = [*([rows[by].desc()] if by else []), *(_text(rows[name]) for name in MAPS if name in rows.columns)]
     return rows.mutate(nth=ibis.row_number().over(group_by=rows.key, order_by=order)).filter(lambda row: row.nth == 0)
 
 
@@ -184,7 +190,10 @@ def _text(value: ibis.Value) -> ibis.Value:
 
 
 def _rows(reader: Reader, cohort_id: int, changes: Sequence[int]) -> ibis.Table:
-    partitions = [("cohort_id", "=", str(cohort_id)), ("change", "in", [str(change) for change in changes])]
+    partitions: list[Filter] = [
+        ("cohort_id", "=", str(cohort_id)),
+        ("change", "in", [str(change) for change in changes]),
+    ]
     return reader.table(COHORT_MEMBERS, partitions)
 
 
@@ -204,7 +213,8 @@ def _write(
     values = {"cohort_id": cohort_id, "session": session, "origin": origin, "whole": whole, "size": done.size}
     figures = {"written": done.added + done.changed, "taken_out": done.removed}
     with workspace.store.writing() as connection:
-        change = connection.execute(member_changes.insert().values(**values, **figures)).inserted_primary_key[0]
+        inserted = connection.execute(member_changes.insert().values(**values, **figures))
+        change = int(inserted.inserted_primary_key[0])  # type: ignore[index]  # a single row has one
     numbered = rows.mutate(
         project_id=ibis.literal(workspace.project.id, "int32"),
         cohort_id=ibis.literal(cohort_id, "int32"),

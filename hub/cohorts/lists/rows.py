@@ -73,9 +73,13 @@ def members_of(given: Iterable[Any], key: str, tally: Tally) -> Iterator[Member]
             tally.refuse(place, why)
 
 
-def write_rows(lake: Lake, members: Iterable[Member], tally: Tally) -> Path:
-    """Write members to a new file below the lake, some at a time, and count them. Raises StoreError on a full disk."""
-    folder = lake.root / ".members"
+def staging(lake: Lake) -> Path:
+    """The folder below the lake for members that do not count yet."""
+    return lake.root / ".members"
+
+
+def write_rows(folder: Path, members: Iterable[Member], tally: Tally) -> Path:
+    """Write members to a new file in `folder`, some at a time, and count them. Raises StoreError on a full disk."""
     path = folder / f"{uuid.uuid4().hex}.parquet"
     found = iter(members)
     try:

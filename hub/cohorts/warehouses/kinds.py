@@ -261,7 +261,7 @@ def _away(name: str, error: Exception, too_long: bool, settings: Settings) -> Wa
 
 
 def _guarded(host: str, port: int, settings: Settings) -> dict[str, str]:
-    """How the driver is told the host: by the very address that was checked, so that no second look-up leads elsewhere."""
+    """How the driver is told the host: by the very address that was checked, so that a second look-up leads nowhere."""
     if host.startswith("/") or not host:
         if not settings.allow_private:
             raise UsageError(
