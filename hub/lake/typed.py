@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -41,10 +42,12 @@ def property_columns(rows: Iterable[Properties], *, longest: int = 0) -> list[pa
     """
     strings, numbers, booleans = _Map([]), _Map(array("d")), _Map([])
     times, lists, elements = _Map(array("q")), _Map(array("i", [0])), list[str]()
-    nested: list[str | None] = []
+    nested: dict[int, str] = {}
+    size = 0
     # the loop below runs once for every property of every event: local names, no calls that can be spared
-    string_key, string_value = strings.keys.append, strings.values.append
-    number_key, number_value = numbers.keys.append, numbers.values.append
+    string_key, string_value, string_end = strings.keys.append, strings.values.append, strings.ends.append
+    number_key, number_value, number_end = numbers.keys.append, numbers.values.append, numbers.ends.append
+    string_keys, number_keys = strings.keys, numbers.keys
     for properties in rows:
         objects: dict[str, Any] | None = None
         for key, value in properties.items():
@@ -53,20 +56,22 @@ def property_columns(rows: Iterable[Properties], *, longest: int = 0) -> list[pa
                 string_key(key)
                 string_value(value)
                 if value[4:8:3] == "--":
-                    times.put(key, microseconds_of(value))
+                    times.put(size, key, microseconds_of(value))
             elif kind is int or kind is float:
                 number_key(key)
                 number_value(value)
             elif kind is bool:
-                booleans.put(key, value)
+                booleans.put(size, key, value)
             elif kind is list:
                 elements.extend(_text(element) for element in value)
-                lists.put(key, len(elements))
+                lists.put(size, key, len(elements))
             elif value is not None:
                 objects = {**(objects or {}), key: value}
-        for column in (strings, numbers, booleans, times, lists):
-            column.offsets.append(len(column.keys))
-        nested.append(None if objects is None else _text(objects))
+        string_end(len(string_keys))
+        number_end(len(number_keys))
+        if objects is not None:
+            nested[size] = _text(objects)
+        size += 1
     values = (
         _cut(pa.array(strings.values, pa.string()), longest),
         _array(numbers.values, pa.float64()),
@@ -76,8 +81,8 @@ def property_columns(rows: Iterable[Properties], *, longest: int = 0) -> list[pa
     )
     columns = zip((strings, numbers, booleans, times, lists), values, PROPERTY_MAPS, strict=False)
     return [
-        *(column.built(items, kind, longest) for column, items, (_, kind) in columns),
-        pa.array(nested, pa.string()),
+        *(column.built(size, items, kind, longest) for column, items, (_, kind) in columns),
+        pa.array(map(nested.get, range(size)) if nested else [None] * size, pa.string()),
     ]
 
 
@@ -135,21 +140,29 @@ def microseconds_of(text: str) -> int | None:
 
 
 class _Map:
-    """One typed map in the making: the keys and values of all rows one after the other, and where each row ends."""
+    """One typed map in the making: the keys and values of all rows one after the other, and where each row ends.
+
+    What most rows have is given with its `ends`; what few have is `put` with the number of its row.
+    """
 
     def __init__(self, values: Any) -> None:
         self.keys: list[str] = []
         self.values = values
-        self.offsets = array("i", [0])
+        self.ends = array("i")
+        self._rows = array("i")
 
-    def put(self, key: str, value: Any) -> None:
+    def put(self, row: int, key: str, value: Any) -> None:
         if value is not None:
+            self._rows.append(row)
             self.keys.append(key)
             self.values.append(value)
 
-    def built(self, values: pa.Array, kind: pa.DataType, longest: int) -> pa.Array:
+    def built(self, size: int, values: pa.Array, kind: pa.DataType, longest: int) -> pa.Array:
         keys = _cut(pa.array(self.keys, pa.string()), longest)
-        return pa.MapArray.from_arrays(_array(self.offsets, pa.int32()), keys, values, kind)
+        ends = self.ends if len(self.ends) == size else np.bincount(self._rows, minlength=size).cumsum()
+        offsets = np.zeros(size + 1, np.int32)
+        offsets[1:] = ends
+        return pa.MapArray.from_arrays(pa.array(offsets), keys, values, kind)
 
 
 def _cut(texts: pa.Array, longest: int) -> pa.Array:
