@@ -14,7 +14,7 @@ from tui.cells import Cell
 from tui.rows import connection_state, run_tone
 
 if TYPE_CHECKING:
-    from hub.cohorts.service import Cohort
+    from hub.cohorts.cohort import Cohort
 
 Line = list[Cell]
 """One line: texts that follow each other without a blank between them."""

@@ -12,7 +12,7 @@ from tui import words
 from tui.cells import WIDE, Cell, Column, Row, Tone
 
 if TYPE_CHECKING:
-    from hub.cohorts.service import Cohort
+    from hub.cohorts.cohort import Cohort
 
 CONNECTION_COLUMNS = (
     Column("name", "Connection", 14, grow=2),

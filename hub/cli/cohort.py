@@ -11,9 +11,9 @@ import typer
 
 from hub.cli.context import Json, Yes, confirm, open_hub, print_json, print_table, quoted, say, say_what_goes
 from hub.clock import ago, counted, shown
+from hub.cohorts.cohort import Cohort
 from hub.cohorts.documents import write_yaml
 from hub.cohorts.edges import instant
-from hub.cohorts.service import Cohort
 
 if TYPE_CHECKING:
     from hub.app import Hub

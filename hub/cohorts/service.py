@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -14,10 +14,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
+from hub.cohorts.cohort import Cohort, CohortCount, cohort_of
 from hub.cohorts.definition import Definition, Listed, clauses
-from hub.cohorts.lists.sources import DYNAMIC, Source, stored_source, where_from
+from hub.cohorts.lists.sources import DYNAMIC
 from hub.cohorts.question import Question
-from hub.cohorts.reading import read_definition, read_definition_file, stored_definition
+from hub.cohorts.reading import read_definition, read_definition_file
 from hub.cohorts.references import closure, users
 from hub.errors import AlreadyExists, NotFound, UsageError
 from hub.store.removal import Uses, retire_syncs, uses
@@ -30,70 +31,6 @@ if TYPE_CHECKING:
     from hub.workspace import Workspace
 
 _LONGEST_NAME = 255
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """A named definition of people, or a list that brings its own members.
-
-    `kind` is dynamic, or static, sql, received: then `source` says where the members come from, and the definition is
-    that list alone.
-    `version` is 1 and rises with every change of the definition. `size` people were in it at `evaluated_at`; both
-    are None until it is counted. `warnings` are there when it was just added: names that the data does not have.
-    """
-
-    id: int
-    name: str
-    description: str
-    definition: Definition
-    version: int
-    size: int | None
-    evaluated_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    kind: str = DYNAMIC
-    source: Source | None = None
-    document: Mapping[str, Any] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def members_from(self) -> str:
-        """Where the members come from, for people."""
-        return where_from(self.source) if self.source else "its definition"
-
-    def figures(self) -> dict[str, Any]:
-        """For machines: the stable keys of `hub cohort list --json` and `show --json`."""
-        return {
-            "cohort": self.name,
-            "description": self.description,
-            "kind": self.kind,
-            "members_from": self.members_from,
-            "definition": dict(self.document),
-            "version": self.version,
-            "size": self.size,
-            "evaluated_at": self.evaluated_at.isoformat() if self.evaluated_at else None,
-            "created_at": self.created_at.isoformat(),
-            "updated_at": self.updated_at.isoformat(),
-        }
-
-
-@dataclass(frozen=True)
-class CohortCount:
-    """How many people are in a cohort at `evaluated_at`, and how many seconds it took to count them."""
-
-    cohort: str
-    count: int
-    evaluated_at: datetime
-    seconds: float
-
-    def figures(self) -> dict[str, Any]:
-        """For machines: the stable keys of `hub cohort count --json`."""
-        return {
-            "cohort": self.cohort,
-            "count": self.count,
-            "evaluated_at": self.evaluated_at.isoformat(),
-            "seconds": round(self.seconds, 3),
-        }
 
 
 class Cohorts:
@@ -113,7 +50,7 @@ class Cohorts:
         name = self.free_name(name)
         read = _read(definition)
         with self._store.reading() as connection:
-            closure(read, lambda other: _cohort(self._row(connection, other)).definition, name=name)
+            closure(read, lambda other: cohort_of(self._row(connection, other)).definition, name=name)
         warnings = self._warnings(read)
         return replace(self.keep(name, read.document(), description or read.description), warnings=warnings)
 
@@ -149,12 +86,12 @@ class Cohorts:
         """Every cohort, by name. Raises DefinitionError when a newer hub wrote one."""
         query = self._query().order_by(cohorts.c.name)
         with self._store.reading() as connection:
-            return [_cohort(row) for row in connection.execute(query)]
+            return [cohort_of(row) for row in connection.execute(query)]
 
     def get(self, name: str) -> Cohort:
         """The cohort called `name`. Raises NotFound with the nearest name."""
         with self._store.reading() as connection:
-            return _cohort(self._row(connection, name))
+            return cohort_of(self._row(connection, name))
 
     def question(self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None) -> Question:
         """What asks for the people in a cohort: as of now, or of another instant (aware).
@@ -165,12 +102,12 @@ class Cohorts:
         with self._store.reading() as connection:
 
             def look_up(other: str) -> Definition:
-                return _cohort(self._row(connection, other)).definition
+                return cohort_of(self._row(connection, other)).definition
 
             definition = look_up(name)
             named = closure(definition, look_up, name=name)
             lists = {
-                each: self._listing(_cohort(self._row(connection, each)), connection, as_of, known_at)
+                each: self._listing(cohort_of(self._row(connection, each)), connection, as_of, known_at)
                 for each in _lists_in(definition, *named.values())
             }
             return Question(definition, as_of or now(), named, known_at, lists)
@@ -229,7 +166,7 @@ class Cohorts:
         return listing_of(self._workspace, connection, known, as_of=as_of, known_at=known_at)
 
     def _refuse_if_named(self, connection: Connection, name: str) -> None:
-        by = users(name, {row.name: _cohort(row).definition for row in connection.execute(self._query())})
+        by = users(name, {row.name: cohort_of(row).definition for row in connection.execute(self._query())})
         if by:
             named = ", ".join(repr(each) for each in by[:5]) + (f" and {len(by) - 5} more" if len(by) > 5 else "")
             raise UsageError(
@@ -272,24 +209,6 @@ def _lists_in(*definitions: Definition) -> list[str]:
     """The names of the cohorts that bring their own members."""
     found = (clause for each in definitions for clause in clauses(each.clause))
     return list(dict.fromkeys(clause.listed for clause in found if isinstance(clause, Listed)))
-
-
-def _cohort(row: Row[Any]) -> Cohort:
-    source = None if row.kind == DYNAMIC else stored_source(row.kind, row.definition, name=row.name)
-    return Cohort(
-        id=row.id,
-        name=row.name,
-        description=row.description,
-        definition=Listed(listed=row.name).alone() if source else stored_definition(row.definition, name=row.name),
-        version=row.version,
-        size=row.size,
-        evaluated_at=row.evaluated_at,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        kind=row.kind,
-        source=source,
-        document=row.definition,
-    )
 
 
 def _sound_name(name: str) -> str:

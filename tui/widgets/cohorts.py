@@ -17,7 +17,7 @@ from tui.widgets.listing import Listing
 from tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from hub.cohorts.service import Cohort
+    from hub.cohorts.cohort import Cohort
 
 
 class CohortsPane(Pane["Cohort"]):
