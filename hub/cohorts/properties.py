@@ -19,8 +19,12 @@ EVENT_COLUMNS = {
     "$device_id": "device_id",
     "$user_id": "user_id",
     "$insert_id": "insert_id",
+    "$event_name": "event",
 }
-"""Properties of events that the lake keeps as columns of texts; TIME is one of instants."""
+"""Properties of events that the lake keeps as columns of texts; TIME is one of instants.
+
+By `$event_name` a clause about any event asks for several: `did any event where $event_name in ("A", "B")`.
+"""
 
 TIME = "time"
 

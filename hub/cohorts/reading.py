@@ -24,13 +24,17 @@ def read_definition_file(path: Path) -> Definition:
 
     Raises InputError when the file cannot be read, DefinitionError when it is no definition.
     """
+    return read_definition(text_of_file(path), source=path.name)
+
+
+def text_of_file(path: Path) -> str:
+    """The text of a file that holds a definition in some spelling. Raises InputError."""
     try:
-        text = path.read_text("utf-8-sig")
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text.", hint="Save the definition as YAML or JSON in UTF-8.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the path.") from error
-    return read_definition(text, source=path.name)
 
 
 def read_definition(text: str, *, source: str = "the definition") -> Definition:

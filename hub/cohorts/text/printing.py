@@ -16,6 +16,7 @@ from hub.cohorts.definition import (
     Did,
     DidNot,
     InCohort,
+    Listed,
     Not,
     ThenDid,
 )
@@ -47,11 +48,12 @@ def text_of(definition: Definition) -> str:
     The lines of the description stand in front, each after `#`; what the definition says is one line.
     """
     lines = [f"# {line}" if line else "#" for line in definition.description.split("\n")]
-    return "\n".join([*(lines if definition.description else ()), _clause(definition.clause)])
+    return "\n".join([*(lines if definition.description else ()), clause_text(definition)])
 
 
-def _clause(clause: Any) -> str:
-    return _joined(clause, _leaf)
+def clause_text(definition: Definition) -> str:
+    """As `text_of`, without the description: one line. Empty for a cohort that brings its own members."""
+    return "" if isinstance(definition.clause, Listed) else _joined(definition.clause, _leaf)
 
 
 def _joined(node: Any, leaf: Callable[[Any], str]) -> str:

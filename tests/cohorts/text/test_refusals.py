@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.cohorts.text import LONGEST, definition_of_text, text_of
+from hub.cohorts.text.printing import text_of
+from hub.cohorts.text.reading import LONGEST, definition_of_text
 from hub.cohorts.text.words import SPOKEN
 from hub.errors import DefinitionError
 

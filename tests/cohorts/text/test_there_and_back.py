@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hub.cohorts.definition import Definition
 from hub.cohorts.reading import stored_definition
-from hub.cohorts.text import definition_of_text, text_of
+from hub.cohorts.text.printing import text_of
+from hub.cohorts.text.reading import definition_of_text
 from tests.cohorts.asking import definition_of
 from tests.cohorts.test_against_brute_force import CLAUSES
 from tests.cohorts.test_clauses import SENTENCES as CLAUSE_SENTENCES
