@@ -16,7 +16,9 @@ from hub.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub.cohorts.lists.service import Lists
     from hub.cohorts.service import Cohorts
+    from hub.cohorts.warehouses.service import Warehouses
     from hub.connectors.connections import Connections
     from hub.connectors.plugins import Plugins
     from hub.events.service import Events
@@ -132,6 +134,20 @@ class Hub:
         from hub.cohorts.service import Cohorts
 
         return Cohorts(self.workspace)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Cohorts that bring their own members."""
+        from hub.cohorts.lists.service import Lists
+
+        return Lists(self.workspace, self.cohorts)
+
+    @cached_property
+    def warehouses(self) -> Warehouses:
+        """Databases that are asked for the members of cohorts."""
+        from hub.cohorts.warehouses.service import Warehouses
+
+        return Warehouses(self.workspace)
 
     @cached_property
     def connections(self) -> Connections:

@@ -62,12 +62,16 @@ class Cohort:
 
 @dataclass(frozen=True)
 class CohortCount:
-    """How many people are in a cohort at `evaluated_at`, and how many seconds it took to count them."""
+    """How many people are in a cohort at `evaluated_at`, and how many seconds it took to count them.
+
+    `warnings` tell of rows of a warehouse that are no members.
+    """
 
     cohort: str
     count: int
     evaluated_at: datetime
     seconds: float
+    warnings: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Any]:
         """For machines: the stable keys of `hub cohort count --json`."""

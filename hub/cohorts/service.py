@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from hub.clock import now
 from hub.cohorts.cohort import Cohort, CohortCount, cohort_of
 from hub.cohorts.definition import Definition, Listed, clauses
-from hub.cohorts.lists.sources import DYNAMIC
+from hub.cohorts.lists.sources import DYNAMIC, Sql
 from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition, read_definition_file
 from hub.cohorts.references import closure, users
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from hub.cohorts.lists.listing import Listing
+    from hub.lake.reading import Reader
     from hub.workspace import Workspace
 
 _LONGEST_NAME = 255
@@ -82,6 +83,14 @@ class Cohorts:
             raise _taken(name) from error
         return self.get(name)
 
+    def restate(self, name: str, document: Mapping[str, Any]) -> Cohort:
+        """Say anew where the members of a cohort of its own kind come from. Raises NotFound."""
+        with self._store.writing() as connection:
+            row = self._row(connection, name)
+            changes = {"definition": dict(document), "updated_at": now()}
+            connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(changes))
+        return self.get(name)
+
     def list(self) -> list[Cohort]:
         """Every cohort, by name. Raises DefinitionError when a newer hub wrote one."""
         query = self._query().order_by(cohorts.c.name)
@@ -122,11 +131,12 @@ class Cohorts:
         cohort, question, started = self.get(name), self.question(name, as_of=as_of, known_at=known_at), monotonic()
         with self._workspace.reading() as reader:
             size = reader.value(evaluate(reader, self._workspace.project, question).count())
+            warnings = self._rows_left_out(reader, cohort)
         if as_of is None and known_at is None:
             figures = {"size": size, "evaluated_at": question.now}
             with self._store.writing() as connection:
                 connection.execute(cohorts.update().where(cohorts.c.id == cohort.id).values(figures))
-        return CohortCount(cohort.name, size, question.now, monotonic() - started)
+        return CohortCount(cohort.name, size, question.now, monotonic() - started, warnings)
 
     def members(
         self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None
@@ -154,6 +164,10 @@ class Cohorts:
             self._refuse_if_named(connection, row.name)
             gone = retire_syncs(connection, syncs.c.cohort_id == row.id, what=f"The cohort {row.name!r}", at=at)
             connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(removed_at=at))
+        if row.kind != DYNAMIC:
+            from hub.cohorts.lists.changes import forget_list
+
+            forget_list(self._workspace, row.id)
         return gone
 
     def _listing(
@@ -164,6 +178,13 @@ class Cohorts:
         assert cohort.source is not None
         known = (cohort.id, cohort.name, cohort.source, cohort.created_at)
         return listing_of(self._workspace, connection, known, as_of=as_of, known_at=known_at)
+
+    def _rows_left_out(self, reader: Reader, cohort: Cohort) -> tuple[str, ...]:
+        from hub.cohorts.lists.resolving import found_by
+
+        if not isinstance(cohort.source, Sql):
+            return ()
+        return found_by(self._workspace, reader, cohort.id, cohort.source).warnings(cohort.source)
 
     def _refuse_if_named(self, connection: Connection, name: str) -> None:
         by = users(name, {row.name: cohort_of(row).definition for row in connection.execute(self._query())})

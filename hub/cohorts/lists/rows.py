@@ -78,23 +78,33 @@ def staging(lake: Lake) -> Path:
     return lake.root / ".members"
 
 
-def write_rows(folder: Path, members: Iterable[Member], tally: Tally) -> Path:
-    """Write members to a new file in `folder`, some at a time, and count them. Raises StoreError on a full disk."""
+def write_batches(folder: Path, batches: Iterable[pa.RecordBatch]) -> Path:
+    """Write members (`ROWS`) to a new file in `folder`. Raises StoreError on a full disk; then there is no file."""
     path = folder / f"{uuid.uuid4().hex}.parquet"
-    found = iter(members)
     try:
         with _disk(path):
             folder.mkdir(parents=True, exist_ok=True)
             with pq.ParquetWriter(path, ROWS, compression="zstd", compression_level=1) as writer:
-                while part := [*islice(found, _AT_ONCE)]:
-                    columns = property_columns([properties for _, properties in part])
-                    keys = pa.array([key for key, _ in part], pa.string())
-                    writer.write_batch(pa.RecordBatch.from_arrays([keys, *columns], schema=ROWS))
-                    tally.accepted += len(part)
+                for batch in batches:
+                    writer.write_batch(batch.cast(ROWS))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path
+
+
+def write_rows(folder: Path, members: Iterable[Member], tally: Tally) -> Path:
+    """Write members to a new file in `folder`, some at a time, and count them. Raises StoreError on a full disk."""
+    found = iter(members)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        while part := [*islice(found, _AT_ONCE)]:
+            columns = property_columns([properties for _, properties in part])
+            keys = pa.array([key for key, _ in part], pa.string())
+            yield pa.RecordBatch.from_arrays([keys, *columns], schema=ROWS)
+            tally.accepted += len(part)
+
+    return write_batches(folder, batches())
 
 
 def _check_properties(properties: Mapping[Any, Any]) -> None:
