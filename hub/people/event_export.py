@@ -74,13 +74,15 @@ def export_events(workspace: Workspace, wanted: Wanted | None = None) -> Iterato
 
 
 def _events(reader: Reader, project: Project, month: str, names: Sequence[str], span: Span) -> ibis.Table:
-    def narrow(rows: ibis.Table) -> list[ibis.Value]:
+    def wanted(rows: ibis.Table) -> list[ibis.Value]:
         tests = [] if span.start is None else [rows.time >= span.start]
         tests += [] if span.end is None else [rows.time < span.end]
         return [*tests, rows.event.isin(list(names))] if names else tests
 
     filters: list[Filter] = [("project_id", "=", str(project.id)), ("month", "=", month)]
-    return with_person(deduplicated.events(reader, filters, narrow=narrow), owners(reader, project))
+    events = deduplicated.events(reader, filters, narrow=wanted)
+    tests = wanted(events)
+    return with_person(events.filter(*tests) if tests else events, owners(reader, project))
 
 
 def _months(reader: Reader, project: Project, span: Span) -> list[str]:
