@@ -1,19 +1,21 @@
-"""`hub cohort`: who matters, defined in a file."""
+"""`hub cohort`: who matters, defined as text or in a file."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli.context import Json, Yes, confirm, open_hub, print_json, print_table, quoted, say, say_what_goes
+from hub.cli.definitions import CohortIds, File, Mixpanel, Set, TemplateName, Where, definition_from
 from hub.clock import ago, counted, shown
 from hub.cohorts.cohort import Cohort
 from hub.cohorts.documents import write_yaml
 from hub.cohorts.edges import instant
+from hub.errors import UsageError
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -35,13 +37,25 @@ def _noun() -> None:
 @app.command()
 def add(
     name: Name,
-    file: Annotated[Path, typer.Option("--file", help="Its definition: YAML or JSON.")],
+    where: Where = None,
+    file: File = None,
+    template: TemplateName = None,
+    settings: Set = None,
+    mixpanel: Mixpanel = None,
+    cohort_ids: CohortIds = None,
     description: Annotated[str, typer.Option(help="A sentence for people; the definition's own if left out.")] = "",
     as_json: Json = False,
 ) -> None:
     """Keep a definition under a name. A definition that cannot be read saves nothing.
 
-    A definition, in YAML or JSON:
+    As text, between single quotes for the shell:
+
+    \b
+    --where 'did "Purchase" at least 3 times in last 180 days
+             and did not do "App Open" in last 30 days
+             and user.plan in ("pro", "team")'
+
+    In a file, as YAML or JSON:
 
     \b
     version: 1
@@ -53,7 +67,13 @@ def add(
         window: 90 days
       - {profile: plan, op: "=", value: pro}
     """
-    cohort = open_hub().cohorts.add(name, file, description)
+    definition = definition_from(where, file, template, settings, mixpanel, cohort_ids)
+    if definition is None:
+        raise UsageError(
+            "What the cohort holds is not said.",
+            hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE.",
+        )
+    cohort = open_hub().cohorts.add(name, definition, description)
     for warning in cohort.warnings:
         say(f"Warning: {warning}")
     if as_json:
@@ -72,7 +92,7 @@ def list_cohorts(as_json: Json = False) -> None:
     print_table(
         ("name", "people", "counted", "description"),
         [(each.name, _size(each), ago(each.evaluated_at), each.description) for each in found],
-        empty="There is no cohort yet. Make one with `hub cohort add NAME --file FILE`.",
+        empty="There is no cohort yet. Make one with `hub cohort add NAME --where TEXT`.",
     )
 
 
@@ -87,6 +107,8 @@ def show(name: Name, as_json: Json = False) -> None:
     zone = hub.workspace.project.timezone
     counted = f", counted {shown(cohort.evaluated_at, zone)}" if cohort.evaluated_at else ""
     say(f"{cohort.name}: {_size(cohort)} people{counted}. {cohort.description}".rstrip())
+    if cohort.text:  # as a comment: what is printed is a file for --file
+        typer.echo(f"# {cohort.text}")
     typer.echo(write_yaml(cohort.definition.document()), nl=False)
 
 
@@ -114,6 +136,26 @@ def members(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json 
     typer.echo("\t".join(("person", "distinct_id", "user_id", "email")))
     for member in found:
         typer.echo("\t".join(_cell(value) for value in member.values()))
+
+
+@app.command()
+def templates(
+    name: Annotated[str, typer.Argument(help="One of them.", show_default=False)] = "", as_json: Json = False
+) -> None:
+    """Cohorts to begin with, for `hub cohort add NAME --template TEMPLATE --set KEY=VALUE`."""
+    from hub.cohorts import templates as known
+
+    found = [known.template(name)] if name else known.templates()
+    if as_json:
+        print_json([each.figures() for each in found])
+        return
+    for each in found:
+        typer.echo(f"{each.name}: {each.description}\n")
+        typer.echo(f"{indent(each.pattern, '    ')}\n")
+        for parameter in each.parameters:
+            values = parameter.default if parameter.kind == "events" else [parameter.default]
+            typer.echo(f"    {parameter.name} = {', '.join(str(value) for value in values)}  ({parameter.about})")
+        typer.echo()
 
 
 @app.command()

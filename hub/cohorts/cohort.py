@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hub.cohorts.definition import Definition, Listed
 from hub.cohorts.lists.sources import DYNAMIC, Source, stored_source, where_from
 from hub.cohorts.reading import stored_definition
+from hub.cohorts.text.printing import clause_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -44,6 +45,11 @@ class Cohort:
         """Where the members come from, for people."""
         return where_from(self.source) if self.source else "its definition"
 
+    @property
+    def text(self) -> str:
+        """The definition as text, in one line; empty for a list."""
+        return clause_text(self.definition)
+
     def figures(self) -> dict[str, Any]:
         """For machines: the stable keys of `hub cohort list --json` and `show --json`."""
         return {
@@ -52,6 +58,7 @@ class Cohort:
             "kind": self.kind,
             "members_from": self.members_from,
             "definition": dict(self.document),
+            "text": self.text,
             "version": self.version,
             "size": self.size,
             "evaluated_at": self.evaluated_at.isoformat() if self.evaluated_at else None,
