@@ -38,6 +38,16 @@ MOST_CHANGES = 50
 """Changes after which a list is written as a whole again; or when they have more rows than it, and MANY."""
 MANY = 100_000
 
+_TYPES = {
+    "strings": "map<string, string>",
+    "numbers": "map<string, float64>",
+    "booleans": "map<string, boolean>",
+    "times": "map<string, timestamp('UTC', 6)>",
+    "lists": "map<string, array<string>>",
+}
+"""The typed maps as they are read from files. A table without a file has keys that cannot be null, which is another
+type to Ibis."""
+
 
 class Mode(StrEnum):
     """What members that are brought mean for those that are there."""
@@ -73,7 +83,7 @@ def live_changes(connection: Connection, cohort_id: int, at: datetime | None = N
 def members_after(reader: Reader, cohort_id: int, changes: Sequence[int]) -> ibis.Table:
     """The list that these changes make (the earliest first): `key`, each once, and the typed maps."""
     if not changes:
-        return reader.rows(ROWS.empty_table())
+        return _nobody(reader)
     first = _rows(reader, cohort_id, changes[:1])
     if len(changes) == 1:
         return first.filter(~first.gone)[ROWS.names]
@@ -107,7 +117,8 @@ def apply_change(
             changed=(~different.gone & ~different.is_new).sum().fill_null(0),
             removed=different.gone.sum().fill_null(0),
         )
-        counted = next(iter(reader.batches(told))).to_pylist()[0]
+        row = next(iter(reader.batches(told))).to_pylist()[0]
+        counted = {name: int(figure) for name, figure in row.items()}
         done = Applied(**counted, size=before + counted["added"] - counted["removed"])
         if different_at_all := any(counted.values()):
             _write(workspace, reader, cohort_id, different, done, origin=origin, session=session)
@@ -167,7 +178,7 @@ def _brought(reader: Reader, files: Sequence[Path]) -> ibis.Table:
     import ibis
 
     if not files:
-        return reader.rows(ROWS.empty_table())
+        return _nobody(reader)
     parts = [reader.files(path).mutate(place=ibis.literal(place)) for place, path in enumerate(files)]
     return _newest(reduce(lambda left, right: left.union(right), parts), "place")[ROWS.names]
 
@@ -194,7 +205,12 @@ def _rows(reader: Reader, cohort_id: int, changes: Sequence[int]) -> ibis.Table:
         ("cohort_id", "=", str(cohort_id)),
         ("change", "in", [str(change) for change in changes]),
     ]
-    return reader.table(COHORT_MEMBERS, partitions)
+    rows = reader.table(COHORT_MEMBERS, partitions)
+    return rows.cast(_TYPES)
+
+
+def _nobody(reader: Reader) -> ibis.Table:
+    return reader.rows(ROWS.empty_table()).cast(_TYPES)
 
 
 def _write(

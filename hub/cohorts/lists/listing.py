@@ -123,7 +123,8 @@ def _by_value(reader: Reader, project: Project, listing: Listing) -> ibis.Table:
     asked, rows = (listing.rows(reader) for _ in range(2))  # read twice: a table used twice is kept in memory whole
     found = matched(reader, project, asked.select(id=prefix.concat(asked.key)), [listing.key], listing.known_at)
     rows = rows.mutate(alone=prefix.concat(rows.key))
-    both = rows.left_join(found.select(found_id=found.id, owner=found.person), rows.alone == found.found_id)
+    owned = found.select(found_id=found.id, owner=found.person)
+    both = rows.left_join(owned, rows.alone == owned.found_id)
     if project.identity != "simplified":
         # several values may be of one person, whose ids have a profile each: no value is lost, and nobody comes twice
         nth = ibis.row_number().over(group_by=both.owner, order_by=both.key)
