@@ -35,8 +35,9 @@ def events(reader: Reader, filters: Sequence[Filter] = (), *, narrow: Narrow | N
     if again is None:
         return reader.of_files(EVENTS, _paths(files))[EVENT_COLUMNS.names]
     certain = [file for file in files if file not in doubtful]
-    once = reader.of_files(EVENTS, _paths(doubtful), numbered=True).anti_join(again, list(ROW))
-    return reader.of_files(EVENTS, _paths(certain))[EVENT_COLUMNS.names].union(once[EVENT_COLUMNS.names])
+    numbered = reader.of_files(EVENTS, _paths(doubtful), numbered=True)
+    once = numbered.anti_join(again, list(ROW))[EVENT_COLUMNS.names]
+    return reader.of_files(EVENTS, _paths(certain))[EVENT_COLUMNS.names].union(once) if certain else once
 
 
 def count(reader: Reader, filters: Sequence[Filter] = ()) -> int:
