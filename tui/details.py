@@ -39,13 +39,13 @@ def connection_lines(connection: Connection, zone: str) -> list[Line]:
 
 
 def cohort_lines(cohort: Cohort, zone: str) -> list[Line]:
-    """A cohort: how many, as of when."""
+    """A cohort: how many, as of when, and who."""
     if cohort.size is None or cohort.evaluated_at is None:
         size: Line = [Cell("Not counted yet: press k to count.", "dim")]
     else:
         counted = clock.shown(cohort.evaluated_at, zone)
         size = [Cell(f"{words.plural(cohort.size, 'person', 'people')} at {counted} (version {cohort.version})")]
-    return [size, [Cell(cohort.description, "dim")]] if cohort.description else [size]
+    return [size, *([Cell(text, "dim")] for text in (cohort.description, cohort.text) if text)]
 
 
 def sync_lines(sync: Sync, zone: str) -> list[Line]:

@@ -30,6 +30,7 @@ class FakeCohort:
     version: int
     size: int | None
     evaluated_at: datetime | None
+    text: str = ""
 
 
 def connection(name: str = "eu-main", **changes: Any) -> Connection:
