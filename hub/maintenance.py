@@ -90,6 +90,7 @@ def maintain_beside(settings: Settings, stop: threading.Event) -> None:
         while process.poll() is None:
             if stop.wait(1):
                 process.terminate()
+                process.wait()
 
 
 def _is_due(lake: Lake) -> bool:
