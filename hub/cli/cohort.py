@@ -9,8 +9,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.context import Json, Yes, confirm, open_hub, print_json, print_table, quoted, say, say_what_goes
+from hub.cli.context import (
+    Json,
+    Yes,
+    confirm,
+    interruptible,
+    open_hub,
+    print_json,
+    print_table,
+    quoted,
+    say,
+    say_what_goes,
+)
 from hub.cli.definitions import CohortIds, File, Mixpanel, Set, TemplateName, Where, definition_from
+from hub.cli.lists import (
+    Delimiter,
+    Freeze,
+    Key,
+    KeyColumn,
+    ListOptions,
+    OfWarehouse,
+    Properties,
+    ReceivedList,
+    Replace,
+    SqlFile,
+    StaticFile,
+    add_list,
+    layout,
+    tell,
+)
 from hub.clock import ago, counted, shown
 from hub.cohorts.cohort import Cohort
 from hub.cohorts.documents import write_yaml
@@ -43,10 +70,20 @@ def add(
     settings: Set = None,
     mixpanel: Mixpanel = None,
     cohort_ids: CohortIds = None,
+    static: StaticFile = None,
+    freeze: Freeze = None,
+    sql: SqlFile = None,
+    received: ReceivedList = False,
+    warehouse: OfWarehouse = None,
+    key: Key = None,
+    column: KeyColumn = None,
+    properties: Properties = None,
+    delimiter: Delimiter = None,
+    replace: Replace = False,
     description: Annotated[str, typer.Option(help="A sentence for people; the definition's own if left out.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Keep a definition under a name. A definition that cannot be read saves nothing.
+    """Keep a definition, or a list of members, under a name. What cannot be read saves nothing.
 
     As text, between single quotes for the shell:
 
@@ -68,10 +105,16 @@ def add(
       - {profile: plan, op: "=", value: pro}
     """
     definition = definition_from(where, file, template, settings, mixpanel, cohort_ids)
+    a_list = ListOptions(static, freeze, sql, received, warehouse, key, column, properties, delimiter, replace)
+    a_list.check(defined=definition is not None)
+    if a_list.kinds:
+        add_list(open_hub(), name, a_list, description, as_json=as_json)
+        return
     if definition is None:
         raise UsageError(
             "What the cohort holds is not said.",
-            hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE.",
+            hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE; for a list of members --static FILE, "
+            "--freeze COHORT, --sql FILE or --received.",
         )
     cohort = open_hub().cohorts.add(name, definition, description)
     for warning in cohort.warnings:
@@ -90,8 +133,8 @@ def list_cohorts(as_json: Json = False) -> None:
         print_json([each.figures() for each in found])
         return
     print_table(
-        ("name", "people", "counted", "description"),
-        [(each.name, _size(each), ago(each.evaluated_at), each.description) for each in found],
+        ("name", "kind", "people", "counted", "description"),
+        [(each.name, each.kind, _size(each), ago(each.evaluated_at), each.description) for each in found],
         empty="There is no cohort yet. Make one with `hub cohort add NAME --where TEXT`.",
     )
 
@@ -109,7 +152,9 @@ def show(name: Name, as_json: Json = False) -> None:
     say(f"{cohort.name}: {_size(cohort)} people{counted}. {cohort.description}".rstrip())
     if cohort.text:  # as a comment: what is printed is a file for --file
         typer.echo(f"# {cohort.text}")
-    typer.echo(write_yaml(cohort.definition.document()), nl=False)
+    if cohort.source:
+        say(f"Its kind is {cohort.kind}, its members come from: {cohort.members_from}.")
+    typer.echo(write_yaml(dict(cohort.document)), nl=False)
 
 
 @app.command()
@@ -120,6 +165,8 @@ def count(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json = 
     if as_json:
         print_json(found.figures())
         return
+    for warning in found.warnings:
+        say(f"Warning: {warning}")
     people = counted(found.count, "person is", "people are")
     typer.echo(f"{people} in {found.cohort} ({found.seconds:.2f} s).")
 
@@ -136,6 +183,29 @@ def members(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json 
     typer.echo("\t".join(("person", "distinct_id", "user_id", "email")))
     for member in found:
         typer.echo("\t".join(_cell(value) for value in member.values()))
+
+
+@app.command()
+def receive(
+    name: Name,
+    file: Annotated[str, typer.Argument(help="Members: a key a line, or CSV with a header; - for stdin.")],
+    add_them: Annotated[bool, typer.Option("--add", help="Add them to those who are there.")] = False,
+    remove_them: Annotated[bool, typer.Option("--remove", help="Take them out.")] = False,
+    column: KeyColumn = None,
+    properties: Properties = None,
+    delimiter: Delimiter = None,
+    as_json: Json = False,
+) -> None:
+    """Put the members of a file in the place of those of a received cohort, or add or remove them. Harmless twice."""
+    from hub.cohorts.lists.changes import Mode
+
+    if add_them and remove_them:
+        raise UsageError("--add and --remove exclude each other.", hint="Without either, the file replaces the list.")
+    mode = Mode.ADD if add_them else Mode.REMOVE if remove_them else Mode.REPLACE
+    columns = layout(column, properties, delimiter)
+    with interruptible() as stop:
+        done = open_hub().lists.receive_file(name, file, mode, layout=columns, stop=stop)
+    tell(done, as_json=as_json)
 
 
 @app.command()

@@ -24,6 +24,7 @@ NOUNS = {
     "profile": "Profiles: in from files, as they are, and how they came to be so.",
     "person": "People: all that is known of somebody.",
     "cohort": "Cohorts: define, count and list people.",
+    "warehouse": "Warehouses: databases that are asked for the members of cohorts.",
     "connection": "Connections: accounts at partners.",
     "sync": "Syncs: keep a cohort at a partner, once or for ever.",
     "inbound": "Message events: what partners tell back.",

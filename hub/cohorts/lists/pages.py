@@ -56,8 +56,9 @@ class Pages:
             connection.execute(member_pages.insert().values(cohort_id=self._cohort_id, session=self._session, **values))
         if page in known:
             (self._folder / known[page]).unlink(missing_ok=True)
-        names = {**{number: name for number, name in known.items() if number <= total}, page: file.name}
-        return [self._folder / names[number] for number in sorted(names)]
+        names = {**known, page: file.name}
+        files = [self._folder / names[number] for number in sorted(names) if number <= total]
+        return [each for each in files if each.exists()]  # a hub that was put back from a copy has none of them
 
     def forget_all(self) -> None:
         """Forget the pages of all sessions of the cohort: one that never became whole is older than what counts now."""

@@ -25,10 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Columns:
-    """Property name -> column of the result; `json` are properties whose value is JSON text."""
+    """Property name -> column of the result; `json` are those whose values are JSON text, `maps` lists of pairs."""
 
     properties: Mapping[str, str]
     json: frozenset[str]
+    maps: frozenset[str]
+
+    def value(self, name: str, found: Any) -> Any:
+        """What was found of a property, as JSON has it."""
+        if found is None:
+            return None
+        if name in self.json:
+            return orjson.loads(found)
+        return _plain(dict(found) if name in self.maps else found)
 
 
 def asked_members(warehouse: Opened, source: Sql, tally: Tally) -> Iterator[Member]:
@@ -46,7 +55,7 @@ def asked_members(warehouse: Opened, source: Sql, tally: Tally) -> Iterator[Memb
             row += 1
             try:
                 found = normalised_key(key, source.key)
-                own = {name: _plain(each[place], name in columns.json) for name, each in values.items()}
+                own = {name: columns.value(name, each[place]) for name, each in values.items()}
                 yield found, {name: value for name, value in own.items() if value is not None}
             except Rejected as why:
                 tally.refuse(row, why)
@@ -57,14 +66,11 @@ def _expression(asked: ibis.Table, source: Sql) -> tuple[ibis.Table, _Columns]:
     key = asked[source.column]
     if not (key.type().is_string() or key.type().is_integer() or key.type().is_uuid()):
         raise _wrong_type(source.column, key.type(), "a key is text or a whole number")
-    columns, json = {"key": key.cast("string")}, set[str]()
-    properties: dict[str, str] = {}
-    for place, (name, column) in enumerate(wanted.items()):
-        properties[name] = f"property {place}"
-        columns[properties[name]] = _readable(asked[column], column)
-        if asked[column].type().is_json():
-            json.add(name)
-    return asked.select(**columns), _Columns(properties, frozenset(json))
+    places = {name: f"property {place}" for place, name in enumerate(wanted)}
+    values = {places[name]: _readable(asked[column], column) for name, column in wanted.items()}
+    json = frozenset(name for name, column in wanted.items() if asked[column].type().is_json())
+    maps = frozenset(name for name, column in wanted.items() if asked[column].type().is_map())
+    return asked.select(key=key.cast("string"), **values), _Columns(places, json, maps)
 
 
 def _properties(asked: ibis.Table, source: Sql) -> dict[str, str]:
@@ -98,13 +104,13 @@ def _wrong_type(column: str, kind: Any, expected: str) -> WarehouseError:
     )
 
 
-def _plain(value: Any, is_json: bool = False) -> Any:  # noqa: PLR0911
+def _plain(value: Any) -> Any:  # noqa: PLR0911
     """A value as JSON has it; None for what is no value."""
     match value:
         case str():
             if "\0" in value:
                 raise Rejected("A text holds a NUL character.")
-            return orjson.loads(value) if is_json else value
+            return value
         case bool() | int() | None:
             return value
         case float():
