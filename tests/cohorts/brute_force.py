@@ -218,8 +218,9 @@ def _event_passes(test: Any, event: EventRow, clock: Clock) -> bool:
 
 
 def _value(event: EventRow, name: str) -> Any:
-    if name in ("time", "distinct_id"):
-        return event.time if name == "time" else event.person
+    columns = {"time": event.time, "distinct_id": event.person, "$event_name": event.event}
+    if name in columns:
+        return columns[name]
     found = event.properties.get(name, MISSING)
     return MISSING if found is None else found
 

@@ -35,7 +35,7 @@ class Parameter:
         """How the text has these values, or the default if there are none. Raises UsageError."""
         given = [*values] or [str(each) for each in (self.default if self.kind == "events" else [self.default])]
         if not all(given):
-            raise UsageError(f"--set {self.name}=: is empty.", hint=self.about)
+            raise UsageError(f"--set {self.name}: is empty.", hint=self.about)
         if self.kind == "events":
             return _events(given)
         if len(given) > 1:
