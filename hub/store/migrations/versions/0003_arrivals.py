@@ -61,9 +61,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_identity_links_project_id")),
         sa.PrimaryKeyConstraint("project_id", "kind", "one", "other", name=op.f("pk_identity_links")),
     )
-    op.create_index(
-        "ix_identity_links_one", "identity_links", ["project_id", "one", "failed", "time"], unique=False
-    )
+    op.create_index("ix_identity_links_one", "identity_links", ["project_id", "one", "failed", "time"], unique=False)
     op.create_index(
         "ix_identity_links_other", "identity_links", ["project_id", "other", "failed", "time"], unique=False
     )
