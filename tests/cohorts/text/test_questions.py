@@ -18,6 +18,7 @@ from hub.cohorts.text.printing import clause_text, text_of
 from hub.cohorts.text.reading import definition_of_text
 from hub.errors import DefinitionError, NotFound, UsageError
 from tests.cohorts.brute_force import Data, brute_force
+from tests.cohorts.test_schema import SCHEMA
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_profiles, make_workspace
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cohorts.md").read_text("utf-8")
@@ -121,6 +122,7 @@ def test_there_are_twenty_and_more():
 def test_question(shop, text):
     definition = definition_of_text(text)
     assert text_of(definition) == text
+    SCHEMA.validate(definition.document())
     assert 0 < len(asked(shop, definition)) < 60
 
 
@@ -130,6 +132,7 @@ def test_template(shop, known):
     text = text_of(definition)
     assert definition.description == known.description
     assert definition_of_text(text) == definition
+    SCHEMA.validate(definition.document())
     assert known.figures()["text"] == clause_text(definition)
     assert 0 < len(asked(shop, definition)) < 60
     assert f"| `{known.name}` |" in PAGE
