@@ -109,7 +109,8 @@ def measures_of(clause: Counted, moment: Moment) -> tuple[Measure, ...]:
     match clause:
         case Declined():
             assert within.start is not None, "its window has a beginning"
-            earlier = Bounds(before(within.start, clause.change.before, moment.zone), within.start)
+            now = bounds(None, moment.now, moment.zone).end  # the window may lie in what is to come
+            earlier = Bounds(before(within.start, clause.change.before, moment.zone), min(within.start, now))
             return Measure(deed(within), "times"), Measure(deed(earlier), "times")
         case Did(first=True) | DidNot(first=True):
             return (Measure(deed(Bounds(None, within.end)), "first"),)

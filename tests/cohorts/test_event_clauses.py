@@ -262,6 +262,8 @@ DECLINE = {
         _less("less_than: 51, before: 8 days"), {"half", "less", "stopped", "edge"}),
     "between two dates": (
         _less("less_than: 50, before: 1 month", "between 2026-11-16 and 2026-11-23"), {"less", "stopped"}),
+    "a window to come compares with what there is until now": (
+        _less("less_than: 50, before: 7 days", "since 2026-11-25"), {"half", "less", "new"}),
     "has not declined": (f"not: {_less('less_than: 50, before: 7 days')}", {"half", "new", "edge", "idle"}),
 }  # fmt: skip
 
