@@ -113,8 +113,8 @@ def add(
     if definition is None:
         raise UsageError(
             "What the cohort holds is not said.",
-            hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE; for a list of members --static FILE, "
-            "--freeze COHORT, --sql FILE or --received.",
+            hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE; "
+            "for a list of members --static FILE, --freeze COHORT, --sql FILE or --received.",
         )
     cohort = open_hub().cohorts.add(name, definition, description)
     for warning in cohort.warnings:
