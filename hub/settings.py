@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 from functools import lru_cache
@@ -80,6 +81,8 @@ class Settings(BaseSettings):
     """Key(s) that encrypt secrets at rest, newest first, separated by commas; unset means `secret.key`."""
     project: str = ""
     """The project that commands work on; empty means the only (or first) one."""
+    actor: str = ""
+    """Who is at work, for the history of what was changed; empty means the login name."""
     memory_limit: str = "2GiB"
     """What one DuckDB connection may use before it spills to disk."""
     threads: int = Field(default=0, ge=0)
@@ -108,6 +111,11 @@ class Settings(BaseSettings):
     """How long the body of one request may take."""
     server_connections: int = Field(default=4096, gt=0)
     """How many connections the server holds open at once."""
+
+    @property
+    def who(self) -> str:
+        """Who is at work: as set, or the login name."""
+        return self.actor.strip() or _login_name()
 
     @property
     def lake_root(self) -> Path:
@@ -142,6 +150,13 @@ class Settings(BaseSettings):
         """Order the sources: arguments, environment, `.env`, then the home's `hub.toml`."""
         toml = TomlConfigSettingsSource(settings_cls, _toml_of(init_settings, env_settings, dotenv_settings))
         return init_settings, env_settings, dotenv_settings, toml
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def _toml_of(*sources: PydanticBaseSettingsSource) -> Path:

@@ -6,7 +6,7 @@ a set query joins lives in the lake.
 
 from hub.store.tables.arrivals import import_rejects, imports, intake_progress, rejection_samples, rejections
 from hub.store.tables.base import UtcDateTime, metadata
-from hub.store.tables.cohorts import cohorts
+from hub.store.tables.cohorts import cohort_versions, cohorts
 from hub.store.tables.connections import audiences, connections, pulls
 from hub.store.tables.members import member_changes, member_pages, warehouses
 from hub.store.tables.people import identities, identities_closed, identity_links, profiles
@@ -17,6 +17,7 @@ __all__ = [
     "UtcDateTime",
     "audiences",
     "batches",
+    "cohort_versions",
     "cohorts",
     "connections",
     "exceptions",

@@ -23,3 +23,17 @@ cohorts = Table(
     Column("removed_at", UtcDateTime),  # by a person; the row stays, because the ledger refers to it
     free_after_removal("cohorts"),
 )
+
+cohort_versions = Table(
+    "cohort_versions",
+    metadata,
+    Column("cohort_id", ForeignKey("cohorts.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("change", String(16), nullable=False),  # made, edited, reverted, removed
+    Column("restored", Integer),  # the version that was gone back to
+    Column("description", Text, nullable=False),  # of the cohort since then, as is the definition
+    Column("definition", JSON, nullable=False),
+    Column("actor", Text, nullable=False),  # empty: nobody wrote it down yet
+    Column("reason", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
