@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hub.lake.reading import Reader
 
 KEY = ("event", "distinct_id", "time", "insert_id")
-"""Events that are equal in these are one (reference 7.2, rule 1)."""
+"""Events of a project that are equal in these are one (reference 7.2, rule 1)."""
 
 Narrow = Callable[[ibis.Table], Sequence[Any]]
 """Conditions on the columns of KEY and on no other: of two equal events both pass, or none."""
@@ -42,7 +42,7 @@ def equal_again(reader: Reader, paths: Sequence[str], narrow: Narrow | None = No
         reader,
         paths,
         narrow,
-        lambda rows: [rows[name] for name in KEY],
+        lambda rows: [rows.project_id, *(rows[name] for name in KEY)],
         lambda rows: _hash_of(rows.event, rows.distinct_id, rows.time),
     )
 
@@ -54,7 +54,7 @@ def same_day_again(reader: Reader, paths: Sequence[str]) -> ibis.Table | None:
         reader,
         paths,
         None,
-        lambda rows: [rows.event, rows.distinct_id, rows.insert_id, day_of(rows)],
+        lambda rows: [rows.project_id, rows.event, rows.distinct_id, rows.insert_id, day_of(rows)],
         lambda rows: _hash_with_day(rows.event, rows.distinct_id, rows.insert_id, day_of(rows)),
     )
 
