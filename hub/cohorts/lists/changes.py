@@ -7,14 +7,14 @@ nothing, and the list as of an earlier time can still be asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from sqlalchemy import Connection, select
@@ -29,7 +29,9 @@ from hub.store.tables import member_changes
 
 if TYPE_CHECKING:
     import ibis
+    from sqlalchemy import Row
 
+    from hub.store.lease import Lease
     from hub.workspace import Workspace
 
 KEPT = timedelta(days=90)
@@ -47,6 +49,8 @@ _TYPES = {
 }
 """The typed maps as they are read from files. A table without a file has keys that cannot be null, which is another
 type to Ibis."""
+
+_HAS_ROWS = member_changes.c.whole | (member_changes.c.written > 0) | (member_changes.c.taken_out > 0)
 
 
 class Mode(StrEnum):
@@ -71,7 +75,7 @@ class Applied:
 def live_changes(connection: Connection, cohort_id: int, at: datetime | None = None) -> list[int]:
     """The changes that make up the list of a cohort now, or as of `at` (aware), the earliest first."""
     query = select(member_changes.c.id, member_changes.c.whole).where(
-        member_changes.c.cohort_id == cohort_id, member_changes.c.applied_at.is_not(None)
+        member_changes.c.cohort_id == cohort_id, member_changes.c.applied_at.is_not(None), _HAS_ROWS
     )
     if at is not None:
         query = query.where(member_changes.c.applied_at <= at)
@@ -93,18 +97,26 @@ def members_after(reader: Reader, cohort_id: int, changes: Sequence[int]) -> ibi
 
 
 @contextmanager
-def changing(workspace: Workspace, cohort_id: int, name: str) -> Iterator[None]:
+def changing(workspace: Workspace, cohort_id: int, name: str) -> Iterator[Lease]:
     """Let nobody else change the list of a cohort meanwhile. Raises Busy."""
-    with holding(workspace.store, f"members {cohort_id}", what=f"The list of the cohort {name!r}"):
-        yield
+    with holding(workspace.store, f"members {cohort_id}", what=f"The list of the cohort {name!r}") as lease:
+        yield lease
 
 
 def apply_change(
-    workspace: Workspace, cohort_id: int, files: Sequence[Path], mode: Mode, *, origin: str, session: str = ""
+    workspace: Workspace,
+    lease: Lease,
+    cohort_id: int,
+    files: Sequence[Path],
+    mode: Mode,
+    *,
+    origin: str,
+    session: str = "",
 ) -> Applied:
     """Apply members (files of `ROWS`; of the same key twice, that of the last file counts) to the list of a cohort.
 
-    Only whoever is `changing` it may call this. Killed anywhere, all of it counts or nothing. Raises StoreError.
+    `lease` is that of `changing`. Killed anywhere, all of it counts or nothing. Raises StoreError; Busy when this
+    process slept, and another one has taken the list over.
     """
     with workspace.store.reading() as connection:
         live = live_changes(connection, cohort_id)
@@ -120,19 +132,19 @@ def apply_change(
         row = next(iter(reader.batches(told))).to_pylist()[0]
         counted = {name: int(figure) for name, figure in row.items()}
         done = Applied(**counted, size=before + counted["added"] - counted["removed"])
-        if different_at_all := any(counted.values()):
-            _write(workspace, reader, cohort_id, different, done, origin=origin, session=session)
+        values = {"origin": origin, "session": session}
+        if any(counted.values()):
+            _write(workspace, reader, lease, cohort_id, different, done, values)
         elif session:
-            _note_session(workspace, cohort_id, session, origin, done.size)
-    if different_at_all:
-        tidy(workspace, cohort_id)
+            _note_session(workspace, lease, cohort_id, done, values)
+    tidy(workspace, lease, cohort_id)
     return done
 
 
-def tidy(workspace: Workspace, cohort_id: int) -> None:
+def tidy(workspace: Workspace, lease: Lease, cohort_id: int) -> None:
     """Write a list as a whole again when it has changed often, and forget changes that nobody can ask for any more.
 
-    Only whoever is `changing` it may call this.
+    `lease` is that of `changing`.
     """
     with workspace.store.reading() as connection:
         live = live_changes(connection, cohort_id)
@@ -143,16 +155,16 @@ def tidy(workspace: Workspace, cohort_id: int) -> None:
         with _reading(workspace) as reader:
             everybody = members_after(reader, cohort_id, live).mutate(gone=False)
             done = Applied(size, 0, 0, size)
-            _write(workspace, reader, cohort_id, everybody, done, origin=of_live[-1].origin, session="", whole=True)
-    _forget(workspace, cohort_id, [row.id for row in rows if row.applied_at is None or row.id < _oldest_kept(rows)])
+            values = {"origin": of_live[-1].origin, "session": "", "whole": True}
+            _write(workspace, reader, lease, cohort_id, everybody, done, values)
+    _forget(workspace, cohort_id, _forgettable(rows))
 
 
 def forget_list(workspace: Workspace, cohort_id: int) -> None:
     """Take all that a list ever held out of the lake."""
     with workspace.store.reading() as connection:
-        query = select(member_changes.c.id).where(member_changes.c.cohort_id == cohort_id)
-        changes = [row.id for row in connection.execute(query)]
-    _forget(workspace, cohort_id, changes)
+        rows = connection.execute(select(member_changes).where(member_changes.c.cohort_id == cohort_id)).all()
+    _forget(workspace, cohort_id, rows)
 
 
 def _difference(wanted: ibis.Table, there: ibis.Table, mode: Mode) -> ibis.Table:
@@ -216,20 +228,17 @@ def _nobody(reader: Reader) -> ibis.Table:
 def _write(
     workspace: Workspace,
     reader: Reader,
+    lease: Lease,
     cohort_id: int,
     rows: ibis.Table,
     done: Applied,
-    *,
-    origin: str,
-    session: str,
-    whole: bool = False,
+    values: Mapping[str, Any],
 ) -> None:
     import ibis
 
-    values = {"cohort_id": cohort_id, "session": session, "origin": origin, "whole": whole, "size": done.size}
-    figures = {"written": done.added + done.changed, "taken_out": done.removed}
+    figures = {"written": done.added + done.changed, "taken_out": done.removed, "size": done.size}
     with workspace.store.writing() as connection:
-        inserted = connection.execute(member_changes.insert().values(**values, **figures))
+        inserted = connection.execute(member_changes.insert().values(cohort_id=cohort_id, **values, **figures))
         change = int(inserted.inserted_primary_key[0])  # type: ignore[index]  # a single row has one
     numbered = rows.mutate(
         project_id=ibis.literal(workspace.project.id, "int32"),
@@ -242,34 +251,39 @@ def _write(
 
     workspace.lake.append(COHORT_MEMBERS, batches, application=f"members {cohort_id}", version=change)
     with workspace.store.writing() as connection:
+        lease.check(connection)
         connection.execute(member_changes.update().where(member_changes.c.id == change).values(applied_at=now()))
 
 
-def _note_session(workspace: Workspace, cohort_id: int, session: str, origin: str, size: int) -> None:
+def _note_session(workspace: Workspace, lease: Lease, cohort_id: int, done: Applied, values: Mapping[str, Any]) -> None:
     """Remember a session that changed nothing: its pages may come again."""
-    values = {"cohort_id": cohort_id, "session": session, "origin": origin, "size": size, "applied_at": now()}
     with workspace.store.writing() as connection:
-        connection.execute(member_changes.insert().values(values))
+        lease.check(connection)
+        connection.execute(
+            member_changes.insert().values(cohort_id=cohort_id, size=done.size, applied_at=now(), **values)
+        )
 
 
-def _oldest_kept(rows: Sequence[object]) -> int:
-    """The change from which on all are needed to tell the list as of any time that is kept."""
-    from_then = now() - KEPT
-    whole = [row.id for row in rows if row.whole and row.applied_at and row.applied_at < from_then]  # type: ignore[attr-defined]
-    return max(whole, default=0)
+def _forgettable(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """The changes that no time that is kept needs: never applied, or before the list was last written as a whole."""
+    then = now() - KEPT
+    old = [row for row in rows if row.applied_at and row.applied_at < then]
+    first = max((row.id for row in old if row.whole), default=0)
+    notes = [row for row in old if not (row.whole or row.written or row.taken_out)]
+    return [row for row in rows if row.applied_at is None or row.id < first or row in notes]
 
 
-def _forget(workspace: Workspace, cohort_id: int, changes: Sequence[int]) -> None:
-    if not changes:
-        return
-    listed = ", ".join(str(change) for change in changes)
-    workspace.lake.replace(
-        COHORT_MEMBERS,
-        COHORT_MEMBERS.schema.empty_table(),
-        predicate=f"cohort_id = {cohort_id} and change in ({listed})",
-    )
-    with workspace.store.writing() as connection:
-        connection.execute(member_changes.delete().where(member_changes.c.id.in_(changes)))
+def _forget(workspace: Workspace, cohort_id: int, rows: Sequence[Row[Any]]) -> None:
+    in_the_lake = [str(row.id) for row in rows if row.whole or row.written or row.taken_out]
+    if in_the_lake:
+        workspace.lake.replace(
+            COHORT_MEMBERS,
+            COHORT_MEMBERS.schema.empty_table(),
+            predicate=f"cohort_id = {cohort_id} and change in ({', '.join(in_the_lake)})",
+        )
+    if rows:
+        with workspace.store.writing() as connection:
+            connection.execute(member_changes.delete().where(member_changes.c.id.in_([row.id for row in rows])))
 
 
 @contextmanager

@@ -45,8 +45,8 @@ class Found:
             )
         if self.repeated:
             said.append(
-                f"The query on {source.warehouse} repeats {source.column} in {counted(self.repeated, 'row')}: one row of "
-                "each counts. GROUP BY it."
+                f"The query on {source.warehouse} repeats {source.column} in {counted(self.repeated, 'row')}: one row "
+                "of each counts. GROUP BY it."
             )
         return tuple(said)
 

@@ -36,6 +36,7 @@ from hub.events.source import opened
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.events.report import Stop
+    from hub.store.lease import Lease
     from hub.workspace import Workspace
 
 
@@ -177,14 +178,14 @@ class Lists:
             return Session(0, applied=True), report(cohort, tally)
         found = members_of(members, _key_of(cohort), tally)
         file = write_rows(staging(self._workspace.lake), found, tally)
-        with changing(self._workspace, cohort.id, cohort.name):
+        with changing(self._workspace, cohort.id, cohort.name) as lease:
             if pages.are_applied():
                 file.unlink(missing_ok=True)
                 return Session(0, applied=True), report(cohort, tally)
             files = pages.note(page, total, file)
             if len(files) < total:
                 return Session(total - len(files), applied=False), report(cohort, tally)
-            done = self._apply(cohort, files, Mode.REPLACE, "pushed to the hub", session)
+            done = self._apply(lease, cohort, files, Mode.REPLACE, "pushed to the hub", session)
             pages.forget_all()
         return Session(0, applied=True), report(cohort, tally, done)
 
@@ -198,11 +199,13 @@ class Lists:
             raise
 
     def _brought(self, cohort: Cohort, file: Path, tally: Tally, mode: Mode, origin: str) -> Brought:
-        with changing(self._workspace, cohort.id, cohort.name):
-            return report(cohort, tally, self._apply(cohort, [file], mode, origin, ""))
+        with changing(self._workspace, cohort.id, cohort.name) as lease:
+            return report(cohort, tally, self._apply(lease, cohort, [file], mode, origin, ""))
 
-    def _apply(self, cohort: Cohort, files: Sequence[Path], mode: Mode, origin: str, session: str) -> Applied:
-        return apply_change(self._workspace, cohort.id, files, mode, origin=origin, session=session)
+    def _apply(
+        self, lease: Lease, cohort: Cohort, files: Sequence[Path], mode: Mode, origin: str, session: str
+    ) -> Applied:
+        return apply_change(self._workspace, lease, cohort.id, files, mode, origin=origin, session=session)
 
     def _kept(self, name: str, source: Source, description: str) -> Cohort:
         kind = kind_of_source(source)
