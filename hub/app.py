@@ -15,6 +15,7 @@ from hub.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from threading import Event
 
     from hub.cohorts.lists.service import Lists
     from hub.cohorts.service import Cohorts
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
     from hub.events.service import Events
     from hub.inbound.service import Inbound
     from hub.intake.rejections import Rejection
+    from hub.lake.compaction import Compacted
+    from hub.lake.compaction import Progress as Compacting
     from hub.people.event_export import Wanted
     from hub.people.exemptions import Exemptions
     from hub.people.mtu import Mtu
     from hub.people.person import Person
     from hub.people.profiles_service import Profiles
     from hub.projects import Projects
-    from hub.status import Status
+    from hub.status import LakeStatus, Status
     from hub.sync.service import Syncs
     from hub.tokens import Tokens
 
@@ -187,6 +190,33 @@ class Hub:
         from hub.people.mtu import workspace_exemptions
 
         return workspace_exemptions(self.workspace, self.plugins.message_events())
+
+    def lake_status(self) -> LakeStatus:
+        """What the lake holds, and what waits to be moved into it."""
+        from hub.status import lake_status
+
+        return lake_status(self.settings)
+
+    def compact(
+        self, *, project_id: int | None = None, progress: Compacting | None = None, stop: Event | None = None
+    ) -> Iterator[Compacted]:
+        """Compact the events of all projects, or of one, and tell of each month when it is done.
+
+        `progress` is told of a month, how many of its rows are written, and how many there are. Ends early when `stop`
+        is set. Raises Busy when another process maintains the lake.
+        """
+        from hub.maintenance import compact
+
+        if self.workspace.drain:
+            self.workspace.drain()
+        found, settings = self.workspace, self.settings
+        return compact(found.store, found.lake, settings, project_id=project_id, progress=progress, stop=stop)
+
+    def maintain(self, stop: Event | None = None) -> list[str]:
+        """Do what the lake needs now, unless another process does it. Returns what was done, in words."""
+        from hub.maintenance import maintain
+
+        return maintain(self.workspace.store, self.workspace.lake, self.settings, stop)
 
     def status(self) -> Status:
         """What this hub holds, and what to do next."""

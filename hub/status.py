@@ -16,8 +16,10 @@ from sqlalchemy import func, select
 from hub.clock import ago, counted, now
 from hub.connectors.connections import CONNECTED
 from hub.errors import HubError
+from hub.lake import deduplicated
 from hub.lake.lake import Lake
-from hub.lake.tables import EVENTS, LAYOUTS
+from hub.lake.snapshot import Filter
+from hub.lake.tables import LAYOUTS
 from hub.private import readable_by_others
 from hub.settings import Settings
 from hub.store.store import SCHEMA_HEAD, Store
@@ -25,6 +27,8 @@ from hub.store.tables import profiles
 
 if TYPE_CHECKING:
     from hub.app import Hub
+    from hub.intake.log import Backlog
+    from hub.lake.state import LakeState
 
 LEAST_FREE = 1024**3
 """Bytes of free disk below which the doctor warns."""
@@ -75,8 +79,8 @@ def status(hub: Hub) -> Status:
     """Count what a hub holds, and say what to do next."""
     project = hub.workspace.project
     with hub.workspace.reading() as reader:
-        events = reader.table(EVENTS, [("project_id", "=", str(project.id))])
-        count, newest = reader.value(events.count()), reader.value(events.time.max())
+        ours: list[Filter] = [("project_id", "=", str(project.id))]
+        count, newest = deduplicated.count(reader, ours), deduplicated.newest(reader, ours)
     with hub.workspace.store.reading() as connection:
         people = connection.execute(
             select(func.count()).where(profiles.c.project_id == project.id, profiles.c.deleted.is_(False))
@@ -114,6 +118,38 @@ def _next_step(events: int, cohorts: int, connections: int, syncs: int) -> str:
     if not syncs:
         return "Keep a cohort at the partner: hub sync start COHORT CONNECTION"
     return "Run what is due: hub run-due (from cron), or look at it: hub tui"
+
+
+@dataclass(frozen=True)
+class LakeStatus:
+    """What the lake holds, and what waits to be moved into it (None: nothing ever arrived)."""
+
+    lake: LakeState
+    backlog: Backlog | None
+
+    def figures(self) -> dict[str, Any]:
+        """The status for machines: the stable keys of `hub lake status --json`."""
+        waits, lake = self.backlog, self.lake
+        return {
+            "tables": [table.figures() for table in lake.tables],
+            "compacted_at": lake.compacted_at.isoformat() if lake.compacted_at else None,
+            "compaction_seconds": lake.took.total_seconds() if lake.took is not None else None,
+            "backlog": {
+                "requests": waits.entries if waits else 0,
+                "records": waits.records if waits else 0,
+                "bytes": waits.bytes if waits else 0,
+                "oldest_at": waits.oldest_at.isoformat() if waits and waits.oldest_at else None,
+            },
+        }
+
+
+def lake_status(settings: Settings) -> LakeStatus:
+    """Look at the logs of the lake's tables and at the intake log. Raises StoreError when one cannot be read."""
+    from hub.intake.log import IntakeLog
+    from hub.lake.state import state_of
+
+    log = IntakeLog(settings.intake_url)
+    return LakeStatus(state_of(Lake(settings.lake_root)), log.backlog() if log.exists() else None)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hub.cli.context import Json, chosen, open_hub, print_json, say, stopped_by
+from hub.cli.context import Json, Yes, chosen, open_hub, print_json, say, stopped_by
 from hub.cli.mtu import By
 from hub.errors import HubError, Interrupted, UsageError
 from hub.private import keep_private
@@ -28,6 +28,7 @@ NOUNS = {
     "connection": "Connections: accounts at partners.",
     "sync": "Syncs: keep a cohort at a partner, once or for ever.",
     "inbound": "Message events: what partners tell back.",
+    "lake": "The lake: what its tables hold, and compacting them.",
     "plugin": "Plugins: what is installed, and what is broken.",
 }
 """Each noun is a module of its own, imported when it is used: `hub --help` stays quick."""
@@ -224,6 +225,35 @@ def serve(
     from hub.cli.serve import serve_hub
 
     serve_hub(host, port)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as hub-2026-11-25.backup.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Save the whole hub in one file, as it is at one instant, while everything goes on. The key is not in it."""
+    from hub.cli.backup import save
+
+    save(file, replace=replace, as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `hub backup` made.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of the hub that is there.")] = False,
+    nothing_sent_since: Annotated[
+        bool,
+        typer.Option("--nothing-sent-since", help="No sync has run since the backup: nobody is sent once more."),
+    ] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup back, into an empty home or with --replace into any. End what runs on that home first."""
+    from hub.cli.backup import put_back
+
+    put_back(file, replace=replace, certain=nothing_sent_since, yes=yes, as_json=as_json)
 
 
 @app.command()

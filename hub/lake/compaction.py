@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,37 +80,49 @@ def compact_events(
         return
     began = time.monotonic()
     lake.mark(EVENTS, {TAIL: lake.snapshot(EVENTS).generation + 1})
-    for month in months:
-        with reading(lake, memory_limit=memory_limit, threads=threads) as reader, _interrupted_by(stop, reader):
+    # in a thread: a signal finds the main one waiting, and not in the middle of a sort
+    with ThreadPoolExecutor(1, "compaction") as worker:
+        for month in months:
             try:
-                done = _compact(lake, reader, month, progress)
+                done = worker.submit(_compact, lake, month, memory_limit, threads, progress, stop).result()
             except HubError:
                 if stop and stop.is_set():
                     return
                 raise
-        if done:
-            yield done
+            if done:
+                yield done
     lake.mark(EVENTS, {COMPACTED: int(now().timestamp()), TOOK: int((time.monotonic() - began) * 1000)})
 
 
-def _compact(lake: Lake, reader: Reader, month: Month, progress: Progress | None) -> Compacted | None:
+def _compact(
+    lake: Lake,
+    month: Month,
+    memory_limit: str,
+    threads: int,
+    progress: Progress | None,
+    stop: threading.Event | None,
+) -> Compacted | None:
     """Compact one month, again when late appends came in between. None when there is nothing to do any more."""
+    with reading(lake, memory_limit=memory_limit, threads=threads) as reader, _interrupted_by(stop, reader):
+        for attempt in range(_ATTEMPTS):
+            try:
+                return _compact_once(lake, reader, month, progress)
+            except Overtaken:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+    return None
+
+
+def _compact_once(lake: Lake, reader: Reader, month: Month, progress: Progress | None) -> Compacted | None:
     from hub.lake.rewriting import work_on
 
-    for attempt in range(_ATTEMPTS):
-        seen = lake.snapshot(EVENTS)
-        present = months_of(seen.stored([("project_id", "=", str(month.project_id)), ("month", "=", month.name)]))
-        work = present and work_on(
-            reader, present[0], generation=seen.generation - 1, by_day=cut_by_day(present[0], now())
-        )
-        if not work:
-            return None
-        try:
-            return _replace(lake, reader, seen, work, progress)
-        except Overtaken:
-            if attempt + 1 == _ATTEMPTS:
-                raise
-    return None
+    seen = lake.snapshot(EVENTS)
+    present = months_of(seen.stored([("project_id", "=", str(month.project_id)), ("month", "=", month.name)]))
+    if not present:
+        return None
+    by_day = cut_by_day(present[0], now())
+    work = work_on(reader, present[0], generation=seen.generation - 1, by_day=by_day)
+    return _replace(lake, reader, seen, work, progress) if work else None
 
 
 def _replace(lake: Lake, reader: Reader, seen: Snapshot, work: Work, progress: Progress | None) -> Compacted:

@@ -7,11 +7,12 @@ the same time. What is looked for there, and which of two equal events stays, `h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hub.lake.duplicates import ROW, Narrow, equal_again
 from hub.lake.slices import beside, months_of
-from hub.lake.snapshot import Filter, StoredFile, rows_of
+from hub.lake.snapshot import PRECISION, Filter, StoredFile, rows_of
 from hub.lake.tables import EVENT_COLUMNS, EVENTS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from hub.lake.reading import Reader
 
-__all__ = ["Narrow", "count", "events"]
+__all__ = ["Narrow", "count", "events", "newest"]
 
 
 def events(reader: Reader, filters: Sequence[Filter] = (), *, narrow: Narrow | None = None) -> ibis.Table:
@@ -47,6 +48,21 @@ def count(reader: Reader, filters: Sequence[Filter] = ()) -> int:
     doubtful = _doubtful(files)
     again = equal_again(reader, _paths(doubtful)) if doubtful else None
     return rows_of(files) - (0 if again is None else int(reader.value(again.count())))
+
+
+def newest(reader: Reader, filters: Sequence[Filter] = ()) -> datetime | None:
+    """When the newest event of the partitions that pass `filters` happened; None without events.
+
+    Opens only the files that it may be in.
+    """
+    files = [file for file in reader.snapshot(EVENTS).stored(filters) if file.rows != 0]
+    if not files:
+        return None
+    ends = [file.last for file in files if file.last is not None]
+    sure = max(ends) - PRECISION if ends else None
+    near = [file for file in files if file.last is None or sure is None or file.last >= sure]
+    found: datetime | None = reader.value(reader.of_files(EVENTS, _paths(near)).time.max())
+    return found
 
 
 def _doubtful(files: Sequence[StoredFile]) -> list[StoredFile]:

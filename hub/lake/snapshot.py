@@ -17,6 +17,9 @@ from hub.lake.tables import TAIL
 Filter = tuple[str, str, str | list[str]]
 """A partition filter, as Delta spells it: ("month", "in", ["2026-10", "2026-11"])."""
 
+PRECISION = timedelta(milliseconds=1)
+"""The log cuts instants off after milliseconds: what it calls the last one may be followed by others for so long."""
+
 
 @dataclass(frozen=True)
 class StoredFile:
@@ -52,6 +55,11 @@ class Snapshot:
     def committed(self, application: str) -> int | None:
         """The newest version that `application` has committed, None when there is none."""
         return self.table.transaction_version(application)
+
+    @property
+    def committed_at(self) -> datetime:
+        """When the newest commit was made."""
+        return datetime.fromtimestamp(self.table.history(1)[0]["timestamp"] / 1000, UTC)
 
     def files(self, filters: Sequence[Filter] = ()) -> list[str]:
         """The files of the partitions that pass `filters` (`=` and `in`)."""
@@ -102,7 +110,7 @@ class Snapshot:
 
 
 def _up_to(last: datetime | None) -> datetime | None:
-    return None if last is None else last + timedelta(milliseconds=1)  # the log cuts instants off after milliseconds
+    return None if last is None else last + PRECISION
 
 
 def rows_of(files: Iterable[StoredFile]) -> int:
