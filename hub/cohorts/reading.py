@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hub.cohorts.definition import VERSION, Definition
@@ -14,6 +14,8 @@ from hub.cohorts.documents import Document, parse
 from hub.cohorts.documents import Path as FieldPath
 from hub.cohorts.model import shown
 from hub.errors import DefinitionError, InputError
+
+M = TypeVar("M", bound=BaseModel)
 
 _MOST_ERRORS = 5
 _HINT = "Nothing was saved. `hub cohort add --help` shows a definition."
@@ -46,7 +48,7 @@ def read_definition(text: str, *, source: str = "the definition") -> Definition:
     if not isinstance(document.value, Mapping):
         raise DefinitionError(f"{source}: must be a group of keys, not {shown(document.value)}.", hint=_HINT)
     _check_version(document.value, source)
-    return _validated(document, source)
+    return validated(Definition, document, source)
 
 
 def stored_definition(value: Mapping[str, Any], *, name: str) -> Definition:
@@ -56,7 +58,7 @@ def stored_definition(value: Mapping[str, Any], *, name: str) -> Definition:
     """
     source = f"the cohort {name!r}"
     _check_version(value, source)
-    return _validated(Document(dict(value)), source)
+    return validated(Definition, Document(dict(value)), source)
 
 
 def _check_version(value: Mapping[str, Any], source: str) -> None:
@@ -71,15 +73,16 @@ def _check_version(value: Mapping[str, Any], source: str) -> None:
         raise DefinitionError(f"{source}: version: {problem}.", hint=f"Begin the definition with `version: {VERSION}`.")
 
 
-def _validated(document: Document, source: str) -> Definition:
+def validated(model: type[M], document: Document, source: str, *, hint: str = _HINT) -> M:
+    """What a document says, as a model of Pydantic. Raises DefinitionError with the places of the first errors."""
     try:
-        return Definition.model_validate(document.value)
+        return model.model_validate(document.value)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         lines = [_sentence(details, document, source) for details in found[:_MOST_ERRORS]]
         if len(found) > _MOST_ERRORS:
             lines.append(f"... and {len(found) - _MOST_ERRORS} more.")
-        raise DefinitionError("\n".join(dict.fromkeys(lines)), hint=_HINT) from error
+        raise DefinitionError("\n".join(dict.fromkeys(lines)), hint=hint) from error
 
 
 def _sentence(details: ErrorDetails, document: Document, source: str) -> str:

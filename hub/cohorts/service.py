@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
 from hub.cohorts.cohort import Cohort, CohortCount, cohort_of
 from hub.cohorts.definition import Definition, Listed, clauses
+from hub.cohorts.editing import (
+    Edited,
+    Wanted,
+    check_definition,
+    described,
+    document_before,
+    followers,
+    read_wanted,
+    rewrite,
+    row_to_change,
+    unknown_in,
+    wanted_document,
+)
 from hub.cohorts.lists.sources import DYNAMIC, Sql
 from hub.cohorts.question import Question
-from hub.cohorts.reading import read_definition, read_definition_file
 from hub.cohorts.references import closure, users
-from hub.errors import AlreadyExists, NotFound, UsageError
+from hub.cohorts.rows import all_definitions, definitions, live, lock_all, row_called, row_or_removed, sound_name, taken
+from hub.cohorts.versions import (
+    MADE,
+    REMOVED,
+    REVERTED,
+    Difference,
+    Signature,
+    Version,
+    difference,
+    note,
+    version_called,
+    versions_of,
+)
+from hub.errors import UsageError
 from hub.store.removal import Uses, retire_syncs, uses
 from hub.store.tables import cohorts, syncs
 
@@ -31,8 +54,6 @@ if TYPE_CHECKING:
     from hub.lake.reading import Reader
     from hub.workspace import Workspace
 
-_LONGEST_NAME = 255
-
 
 class Cohorts:
     """The cohorts of one project. Methods block; a UI calls them on a worker thread."""
@@ -40,60 +61,122 @@ class Cohorts:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._store = workspace.store
+        self._project_id = workspace.project.id
 
-    def add(self, name: str, definition: Definition | str | Path, description: str = "") -> Cohort:
+    def add(
+        self, name: str, definition: Definition | str | Path, description: str = "", *, message: str = ""
+    ) -> Cohort:
         """Keep a definition under a name: one at hand, its text (YAML or JSON), or the file that it is in.
 
-        Without a `description` the definition's own is taken. Raises DefinitionError, InputError (the file),
-        AlreadyExists, UsageError (a name that cannot be one), NotFound (a cohort that it names); then nothing is kept.
-        Names that the data does not have yet are `warnings` of the result.
+        Without a `description` the definition's own is taken; `message` says why, in the history. Raises
+        DefinitionError, InputError (the file), AlreadyExists, UsageError (a name that cannot be one), NotFound (a
+        cohort that it names); then nothing is kept. Names that the data does not have yet are `warnings` of the result.
         """
         name = self.free_name(name)
-        read = _read(definition)
+        read = read_wanted(definition)
         with self._store.reading() as connection:
-            closure(read, lambda other: cohort_of(self._row(connection, other)).definition, name=name)
-        warnings = self._warnings(read)
-        return replace(self.keep(name, read.document(), description or read.description), warnings=warnings)
+            closure(read, definitions(connection, self._project_id), name=name)
+        warnings = unknown_in(self._workspace, read)
+        return replace(
+            self.keep(name, read.document(), description or read.description, message=message), warnings=warnings
+        )
 
     def free_name(self, name: str) -> str:
         """The name of a new cohort. Raises UsageError for one that cannot be, AlreadyExists for one that is taken."""
-        name = _sound_name(name)
+        name = sound_name(name)
         with self._store.reading() as connection:
-            if connection.execute(self._query().where(cohorts.c.name == name)).first():
-                raise _taken(name)
+            if connection.execute(live(self._project_id).where(cohorts.c.name == name)).first():
+                raise taken(name)
         return name
 
-    def keep(self, name: str, document: Mapping[str, Any], description: str, *, kind: str = DYNAMIC) -> Cohort:
+    def keep(
+        self, name: str, document: Mapping[str, Any], description: str, *, kind: str = DYNAMIC, message: str = ""
+    ) -> Cohort:
         """Keep a new cohort of a kind, whose definition (or source) is known to be right. Raises AlreadyExists."""
-        at = now()
+        at, document = now(), described(document, description)
         row = {
-            "project_id": self._workspace.project.id,
+            "project_id": self._project_id,
             "name": name,
             "kind": kind,
             "description": description,
-            "definition": dict(document),
+            "definition": document,
             "version": 1,
             "created_at": at,
             "updated_at": at,
         }
         try:
             with self._store.writing() as connection:
-                connection.execute(cohorts.insert().values(row))
+                made = connection.execute(cohorts.insert().values(row).returning(cohorts.c.id)).scalar_one()
+                note(connection, made, 1, MADE, (description, document), self._signed(message))
         except IntegrityError as error:
-            raise _taken(name) from error
+            raise taken(name) from error
         return self.get(name)
+
+    def edit(
+        self,
+        name: str,
+        wanted: Wanted | None = None,
+        description: str | None = None,
+        *,
+        message: str = "",
+        version: int | None = None,
+    ) -> Edited:
+        """Change a cohort's definition (see `add`; of SQL, its query), its description, or both; a new version.
+
+        None leaves what is there; a definition that brings a description brings it along. With `version`, the cohort
+        must still have that one. What uses the cohort goes on with the new definition. Raises as of `add`, UsageError
+        for what is no definition, Overtaken when somebody was quicker; then nothing is changed.
+        """
+        document, warnings = None, tuple[str, ...]()
+        if wanted is not None:
+            document, warnings = wanted_document(self._workspace, self.get(name), wanted)
+        with self._store.writing() as connection:
+            row = row_to_change(connection, self._project_id, name, version)
+            if description is None:
+                description = str((document or {}).get("description") or row.description)
+            document = described(document or row.definition, description)
+            if row.kind == DYNAMIC:
+                check_definition(connection, self._project_id, name, document)
+            changed = rewrite(connection, row, document, self._signed(message))
+            following = followers(connection, self._project_id, name)
+        return Edited(self.get(name), changed, following, warnings)
+
+    def revert(self, name: str, to: int, *, message: str = "", version: int | None = None) -> Edited:
+        """Make a cohort what it was in its version `to`; that is a new version.
+
+        Raises NotFound, UsageError for a list, whose members no version has; else as of `edit`.
+        """
+        with self._store.writing() as connection:
+            row = row_to_change(connection, self._project_id, name, version)
+            document = document_before(row, version_called(versions_of(connection, row), to))
+            if row.kind == DYNAMIC:
+                check_definition(connection, self._project_id, name, document)
+            changed = rewrite(connection, row, document, self._signed(message), change=REVERTED, restored=to)
+            following = followers(connection, self._project_id, name)
+        return Edited(self.get(name), changed, following)
+
+    def versions(self, name: str) -> Sequence[Version]:
+        """Every version of a cohort, the first one first; of the one that was removed last, if there is none now.
+
+        Raises NotFound.
+        """
+        with self._store.reading() as connection:
+            return versions_of(connection, row_or_removed(connection, self._project_id, name))
+
+    def diff(self, name: str, since: int | None = None, until: int | None = None) -> Difference:
+        """What differs between two versions: the newest and the one before, unless said. Raises NotFound."""
+        return difference(self.versions(name), since, until)
 
     def restate(self, name: str, document: Mapping[str, Any]) -> Cohort:
         """Say anew where the members of a cohort of its own kind come from. Raises NotFound."""
         with self._store.writing() as connection:
-            row = self._row(connection, name)
-            changes = {"definition": dict(document), "updated_at": now()}
-            connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(changes))
+            row = row_to_change(connection, self._project_id, name, None)
+            rewrite(connection, row, document, self._signed(""))
         return self.get(name)
 
     def list(self) -> list[Cohort]:
         """Every cohort, by name. Raises DefinitionError when a newer hub wrote one."""
-        query = self._query().order_by(cohorts.c.name)
+        query = live(self._project_id).order_by(cohorts.c.name)
         with self._store.reading() as connection:
             return [cohort_of(row) for row in connection.execute(query)]
 
@@ -153,17 +236,21 @@ class Cohorts:
         with self._store.reading() as connection:
             return uses(connection, syncs.c.cohort_id == self._row(connection, name).id)
 
-    def remove(self, name: str) -> tuple[str, ...]:
+    def remove(self, name: str, *, message: str = "") -> tuple[str, ...]:
         """Remove a cohort, with its syncs that are over; returns their names. The ledger keeps their runs.
 
         Raises NotFound, and UsageError while an active sync uses it, or another cohort names it.
         """
         at = now()
         with self._store.writing() as connection:
+            lock_all(connection, self._project_id)
             row = self._row(connection, name)
             self._refuse_if_named(connection, row.name)
             gone = retire_syncs(connection, syncs.c.cohort_id == row.id, what=f"The cohort {row.name!r}", at=at)
-            connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(removed_at=at))
+            values = {"removed_at": at, "version": row.version + 1}
+            connection.execute(cohorts.update().where(cohorts.c.id == row.id).values(values))
+            said = (row.description, row.definition)
+            note(connection, row.id, row.version + 1, REMOVED, said, self._signed(message))
         if row.kind != DYNAMIC:
             from hub.cohorts.lists.changes import forget_list
 
@@ -187,7 +274,7 @@ class Cohorts:
         return found_by(self._workspace, reader, cohort.id, cohort.source).warnings(cohort.source)
 
     def _refuse_if_named(self, connection: Connection, name: str) -> None:
-        by = users(name, {row.name: cohort_of(row).definition for row in connection.execute(self._query())})
+        by = users(name, all_definitions(connection, self._project_id))
         if by:
             named = ", ".join(repr(each) for each in by[:5]) + (f" and {len(by) - 5} more" if len(by) > 5 else "")
             raise UsageError(
@@ -203,53 +290,14 @@ class Cohorts:
             for batch in reader.batches(found.select("person", "distinct_id", "user_id", "email")):
                 yield from batch.to_pylist()
 
-    def _warnings(self, definition: Definition) -> tuple[str, ...]:
-        from hub.cohorts.names import unknown_names
-
-        with self._workspace.reading() as reader:
-            return unknown_names(reader, self._workspace.project, definition)
-
-    def _query(self) -> Any:
-        return select(cohorts).where(cohorts.c.project_id == self._workspace.project.id, cohorts.c.removed_at.is_(None))
-
     def _row(self, connection: Connection, name: str) -> Row[Any]:
-        row = connection.execute(self._query().where(cohorts.c.name == name)).first()
-        if row is None:
-            known = [each.name for each in connection.execute(self._query())]
-            raise NotFound(f"There is no cohort {name!r}.", hint=_near(name, known))
-        return row
+        return row_called(connection, self._project_id, name)
 
-
-def _read(definition: Definition | str | Path) -> Definition:
-    if isinstance(definition, Definition):
-        return definition
-    return read_definition_file(definition) if isinstance(definition, Path) else read_definition(definition)
+    def _signed(self, message: str) -> Signature:
+        return Signature(self._workspace.settings.who, message.strip())
 
 
 def _lists_in(*definitions: Definition) -> list[str]:
     """The names of the cohorts that bring their own members."""
     found = (clause for each in definitions for clause in clauses(each.clause))
     return list(dict.fromkeys(clause.listed for clause in found if isinstance(clause, Listed)))
-
-
-def _sound_name(name: str) -> str:
-    sound = name.strip()
-    if not sound or len(sound) > _LONGEST_NAME or not sound.isprintable():
-        raise UsageError(
-            f"{name!r} cannot be the name of a cohort.",
-            hint=f"A name is one line of 1 to {_LONGEST_NAME} letters, such as winback-90.",
-        )
-    return sound
-
-
-def _taken(name: str) -> AlreadyExists:
-    return AlreadyExists(f"There is a cohort {name!r} already.", hint="Choose another name, or remove that one first.")
-
-
-def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    return (
-        "`hub cohort list` shows those that there are." if known else "Make one with `hub cohort add NAME --file FILE`."
-    )
