@@ -36,6 +36,8 @@ most, however quickly events come in. What is asked for by a person does not wai
 
 LOOK_EVERY = timedelta(seconds=20)
 
+_CHECK_EVERY, _END_SECONDS = 0.5, 2.0
+
 _WHAT = "The maintenance of the lake"
 _said = logging.getLogger("hub.maintenance")
 
@@ -88,9 +90,17 @@ def maintain_beside(settings: Settings, stop: threading.Event) -> None:
             stdin=subprocess.DEVNULL,
         )
         while process.poll() is None:
-            if stop.wait(1):
-                process.terminate()
+            if stop.wait(_CHECK_EVERY):
+                _end(process)
                 process.wait()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()  # it may be killed anywhere
 
 
 def _is_due(lake: Lake) -> bool:

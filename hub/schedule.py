@@ -39,8 +39,8 @@ async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event
     """Run every sync that is due, then pull the message events that are due; one after another.
 
     One that fails does not keep the others from running. `say` is told each step. An audience that somebody else
-    works on is left to him. What has arrived by now is moved into the lake first. Raises Interrupted when `stop` was
-    set, after what is under way was saved.
+    works on is left to him. What has arrived by now is moved into the lake first, and the lake is maintained at the
+    end. Raises Interrupted when `stop` was set, after what is under way was saved.
     """
     if hub.workspace.drain:
         await asyncio.to_thread(hub.workspace.drain)
@@ -67,4 +67,14 @@ async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event
             say(f"{name}: {error.message}")
         except HubError as error:
             due.problems[name] = f"{error.message} {error.hint}".strip()
+    if not stop.is_set():
+        await _maintain(hub, due, say=say, stop=stop)
     return due
+
+
+async def _maintain(hub: Hub, due: Due, *, say: Callable[[str], None], stop: threading.Event) -> None:
+    try:
+        for done in await asyncio.to_thread(hub.maintain, stop):
+            say(done)
+    except HubError as error:
+        due.problems["the lake"] = f"{error.message} {error.hint}".strip()

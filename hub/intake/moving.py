@@ -117,7 +117,10 @@ def main() -> int:
         gc.freeze()
         gc.set_threshold(200_000, 20, 100)  # records make no cycles, and a collection walks all that are at hand
         threading.Thread(target=maintain_beside, args=(workspace.settings, stop), name="maintenance").start()
-        run_mover(workspace, stop)
+        try:
+            run_mover(workspace, stop)
+        finally:
+            stop.set()
     except HubError as error:
         _said.error("%s %s", error.message, error.hint)
         return error.exit_code
