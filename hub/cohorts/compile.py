@@ -1,30 +1,31 @@
-"""From a definition to one Ibis expression of the people for whom it holds.
+"""From definitions to one Ibis expression of the people for whom they hold.
 
-One scan of the events counts, for each person, whatever the definition and the cohorts that it names ask about; one
+One scan of the events counts, for each person, whatever the definitions and the cohorts that they name ask about; one
 read of the profiles tests them; a sequence and a most frequent value take a scan each. Joins bring it all together, and
-a predicate decides. Who has to be looked at follows from the definition: only if it can hold for somebody without such
-an event and without a profile does the expression begin with everybody.
+a predicate decides. Who has to be looked at follows from the definitions: only if one can hold for somebody without
+such an event and without a profile does the expression begin with everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import and_, or_
 from typing import TYPE_CHECKING
 
 import ibis
 
+from hub.cohorts import definition
 from hub.cohorts.conditions import absent_holds, profile_holds
-from hub.cohorts.deeds import Counted, answered, counts
-from hub.cohorts.definition import AllOf, AnyOf, Clause, Declined, Did, DidNot, InCohort, Listed, Not, Sequence
+from hub.cohorts.deeds import Counted, answered, scanned
+from hub.cohorts.definition import AllOf, AnyOf, Clause, Declined, Did, DidNot, InCohort, Listed, Not
 from hub.cohorts.edges import bounds
 from hub.cohorts.filters import ProfileTest
 from hub.cohorts.frequent import asks_the_opposite, is_most_frequent, most_frequently
 from hub.cohorts.lists.listing import known_people
-from hub.cohorts.plan import EVENTS, PROFILES, Plan
+from hub.cohorts.plan import EVENTS, PROFILES, Asked, Plan, Scanning
 from hub.cohorts.sequences import did_in_sequence
-from hub.people.views import event_people, people_profiles
+from hub.people.views import event_people, people_events, people_profiles
 
 if TYPE_CHECKING:
     from hub.cohorts.question import Question
@@ -34,38 +35,69 @@ if TYPE_CHECKING:
 Columns = Callable[[ibis.Table], Mapping[str, ibis.Value]]
 """Makes named columns out of a table of profiles (`hub.people.views.people_profiles`)."""
 
+_FIRST, _PROFILE = "first event", "has profile"
+
 
 def people(reader: Reader, project: Project, question: Question, *, columns: Columns | None = None) -> ibis.Table:
     """The people for whom the definition of a question holds: the column `person`, each person once.
 
     With `columns`, what it makes of each one's profile stands beside it, null for somebody without a profile.
     """
-    return _Compilation(reader, project, question, columns).people()
+    compilation = _Compilation(reader, project, [question], columns)
+    rows, (holds,) = compilation.answers()
+    return rows.filter(holds).select("person", *compilation.names)
+
+
+def memberships(
+    reader: Reader, project: Project, questions: Mapping[str, Question], *, columns: Columns | None = None
+) -> ibis.Table:
+    """For whom which of several questions hold, in shared scans: `person`, and a boolean column for each question.
+
+    The questions may be as of different times, and have the same `known_at`. People for whom none holds may be there
+    too. `columns` as of `people`.
+    """
+    assert len({question.known_at for question in questions.values()}) == 1, "one look at who is who serves them all"
+    compilation = _Compilation(reader, project, [*questions.values()], columns)
+    rows, holds = compilation.answers()
+    return rows.select("person", *compilation.names, **dict(zip(questions, holds, strict=True)))
 
 
 class _Compilation:
-    """One question on its way to an expression."""
+    """Questions on their way to an expression."""
 
-    def __init__(self, reader: Reader, project: Project, question: Question, columns: Columns | None) -> None:
+    def __init__(
+        self, reader: Reader, project: Project, questions: Sequence[Question], columns: Columns | None
+    ) -> None:
         self._reader = reader
         self._project = project
-        self._question = question
         self._columns = columns
-        self._plan = Plan(question, project.zone)
-        self._names: list[str] = []
+        self._plan = Plan(questions, project.zone)
+        self._known_at = questions[0].known_at
+        self._several_times = len({question.now for question in questions}) > 1
+        self.names: list[str] = []
+        """The columns that `columns` made."""
 
-    def people(self) -> ibis.Table:
-        rows = self._completed(self._candidates())
-        for name, column in self._plan.cohorts.items():  # a cohort comes after those that it names
-            rows = rows.mutate(**{column: self._predicate(self._question.cohorts[name].clause, rows)})
-        return rows.filter(self._predicate(self._question.definition.clause, rows)).select("person", *self._names)
+    def answers(self) -> tuple[ibis.Table, list[ibis.Value]]:
+        """The people who have to be looked at, and for each question whether it holds for them."""
+        candidates, everybody = self._candidates()
+        rows = self._completed(candidates)
+        for asked in self._plan.asked:
+            for name, each in asked.question.cohorts.items():  # a cohort comes after those that it names
+                column = self._plan.cohorts[name, asked.moment.now]
+                if column not in rows.columns:
+                    rows = rows.mutate(**{column: self._predicate(each.clause, asked, rows)})
+        holds = [self._predicate(asked.question.definition.clause, asked, rows) for asked in self._plan.asked]
+        if everybody and self._several_times:
+            holds = [each & self._there(asked, rows) for each, asked in zip(holds, self._plan.asked, strict=True)]
+        return rows, holds
 
-    def _candidates(self) -> ibis.Table:
-        """The people who have to be looked at, with the columns of the plan, null for what is not there."""
+    def _candidates(self) -> tuple[ibis.Table, bool]:
+        """The people who have to be looked at, with the columns of the plan, null for what is not there; and whether
+        they are everybody."""
         plan = self._plan
         sources = self._sources()
         if plan.may_hold(without=[*plan.sources, PROFILES]):
-            return self._everybody(sources)
+            return self._everybody(sources), True
         needed = [source for source in sources if not plan.may_hold(without=[source])]
         others = [source for source in sources if source not in needed]
         tables = [sources[source]() for source in [*needed, *others]]
@@ -73,7 +105,7 @@ class _Compilation:
         rows = tables[0]
         for table, how in zip(tables[1:], hows[1:], strict=True):
             rows = _joined(rows, table, how)
-        return rows
+        return rows, False
 
     def _sources(self) -> dict[str, Callable[[], ibis.Table]]:
         """The tables that have what the plan asks about, each person once; those of events first."""
@@ -81,35 +113,61 @@ class _Compilation:
         sources: dict[str, Callable[[], ibis.Table]] = {}
         if plan.measures:
             sources[EVENTS] = self._counts
-        for source, clause in plan.scans.items():
-            sources[source] = self._scan(source, clause)
+        for source, scanning in plan.scans.items():
+            sources[source] = self._scan(source, scanning)
         if plan.tests or self._columns or not sources:
             sources[PROFILES] = self._profiles
         return sources
 
     def _everybody(self, sources: Mapping[str, Callable[[], ibis.Table]]) -> ibis.Table:
         # two scans, of ids alone and of what counts, are as quick as one of everything, and read fewer properties
-        question, zone = self._question, self._project.zone
-        end = bounds(None, question.now, zone).end
-        rows = event_people(self._reader, self._project, until=end, known_at=question.known_at)
+        latest = max(asked.moment.now for asked in self._plan.asked)
+        end = bounds(None, latest, self._project.zone).end
+        if self._several_times:
+            rows = self._first_events(end)
+        else:
+            rows = event_people(self._reader, self._project, until=end, known_at=self._known_at)
         for source, table in sources.items():
             # who is on a list is one of the people, too
-            whole = source == PROFILES or isinstance(self._plan.scans.get(source), Listed)
+            scanning = self._plan.scans.get(source)
+            whole = source == PROFILES or (scanning is not None and isinstance(scanning.clause, Listed))
             rows = _joined(rows, table(), "outer" if whole else "left")
         return rows if PROFILES in sources else _joined(rows, self._profiles(), "outer")
 
-    def _counts(self) -> ibis.Table:
-        plan, known_at = self._plan, self._question.known_at
-        measures = {plan.column(measure): measure for measure in plan.measures.values()}
-        return counts(self._reader, self._project, measures, plan.moment, known_at)
+    def _first_events(self, end: ibis.Value) -> ibis.Table:
+        """Everybody who has an event before `end`, with the time of the first one."""
+        known_at = self._known_at
+        events = people_events(self._reader, self._project, narrow=lambda rows: [rows.time < end], known_at=known_at)
+        tests = [events.time < end, *([events.received_at <= known_at] if known_at else [])]
+        events = events.filter(*tests)
+        return events.group_by("person").agg(**{_FIRST: events.time.min()})
 
-    def _scan(self, column: str, clause: Sequence | Did | DidNot | Listed) -> Callable[[], ibis.Table]:
-        moment, known_at = self._plan.moment, self._question.known_at
+    def _there(self, asked: Asked, rows: ibis.Table) -> ibis.Value:
+        """Whether somebody was one of the people, when a question is asked as of one of several times."""
+        end = bounds(None, asked.moment.now, self._project.zone).end
+        lists = [
+            rows[column]
+            for column, scanning in self._plan.scans.items()
+            if isinstance(scanning.clause, Listed) and scanning.asked.moment == asked.moment
+        ]
+        known = [ibis.coalesce(rows[_FIRST] < end, False), ibis.coalesce(rows[_PROFILE], False)]
+        return reduce(or_, [*known, *lists])
+
+    def _counts(self) -> ibis.Table:
+        measures = self._plan.measures
+        deeds = [counting.measure.deed for counting in measures.values()]
+        events, within = scanned(self._reader, self._project, deeds, self._known_at)
+        columns = {name: each.measure.taken(events, within, each.moment) for name, each in measures.items()}
+        return events.group_by("person").agg(**columns)
+
+    def _scan(self, column: str, scanning: Scanning) -> Callable[[], ibis.Table]:
+        clause, asked = scanning
+        moment, known_at = asked.moment, self._known_at
 
         def table() -> ibis.Table:
             if isinstance(clause, Listed):
-                found = known_people(self._reader, self._project, self._question.lists[clause.listed])
-            elif isinstance(clause, Sequence):
+                found = known_people(self._reader, self._project, asked.question.lists[clause.listed])
+            elif isinstance(clause, definition.Sequence):
                 found = did_in_sequence(self._reader, self._project, clause, moment, known_at)
             else:
                 found = most_frequently(self._reader, self._project, clause, moment, known_at)
@@ -118,48 +176,48 @@ class _Compilation:
         return table
 
     def _profiles(self) -> ibis.Table:
-        profiles = people_profiles(self._reader, self._project, known_at=self._question.known_at)
+        profiles = people_profiles(self._reader, self._project, known_at=self._known_at)
         wanted = dict(self._columns(profiles)) if self._columns else {}
-        self._names[:] = wanted
-        moment = self._plan.moment
-        tests = {column: profile_holds(profiles, test, moment) for column, test in self._plan.tests.values()}
-        return profiles.select("person", **wanted, **tests)
+        self.names[:] = wanted
+        tests = {column: profile_holds(profiles, test, moment) for column, test, moment in self._plan.tests.values()}
+        there = {_PROFILE: ibis.literal(True)} if self._several_times else {}
+        return profiles.select("person", **wanted, **tests, **there)
 
     def _completed(self, rows: ibis.Table) -> ibis.Table:
         """What is not there said out loud: no event is a count of 0, and a test of no profile has its outcome too."""
         plan = self._plan
         absent = {
-            **{plan.column(measure): measure.absent for measure in plan.measures.values()},
-            **{column: absent_holds(test.op) for column, test in plan.tests.values()},
+            **{column: counting.measure.absent for column, counting in plan.measures.items()},
+            **{column: absent_holds(test.op) for column, test, _ in plan.tests.values()},
             **dict.fromkeys(plan.scans, False),
         }
         filled = {name: ibis.coalesce(rows[name], value) for name, value in absent.items() if value is not None}
         return rows.mutate(**filled) if filled else rows
 
-    def _predicate(self, clause: Clause, rows: ibis.Table) -> ibis.Value:  # noqa: PLR0911
+    def _predicate(self, clause: Clause, asked: Asked, rows: ibis.Table) -> ibis.Value:  # noqa: PLR0911
         plan = self._plan
         match clause:
             case Not():
-                return ~self._predicate(clause.not_, rows)
+                return ~self._predicate(clause.not_, asked, rows)
             case AllOf():
-                return reduce(and_, (self._predicate(each, rows) for each in clause.all))
+                return reduce(and_, (self._predicate(each, asked, rows) for each in clause.all))
             case AnyOf():
-                return reduce(or_, (self._predicate(each, rows) for each in clause.any))
+                return reduce(or_, (self._predicate(each, asked, rows) for each in clause.any))
             case ProfileTest():
-                return rows[plan.test_column(clause)]
+                return rows[plan.test_column(clause, asked)]
             case InCohort():
-                return rows[plan.cohorts[clause.cohort]]
-            case Sequence() | Listed():
-                return rows[plan.scan_column(clause)]
+                return rows[plan.cohorts[clause.cohort, asked.moment.now]]
+            case definition.Sequence() | Listed():
+                return rows[plan.scan_column(clause, asked)]
             case Did() | DidNot() if is_most_frequent(clause):
-                found = rows[plan.scan_column(clause)]
+                found = rows[plan.scan_column(clause, asked)]
                 return ~found if asks_the_opposite(clause) else found
             case Did() | DidNot() | Declined():
-                return self._counted(clause, rows)
+                return self._counted(clause, asked, rows)
 
-    def _counted(self, clause: Counted, rows: ibis.Table) -> ibis.Value:
-        columns = [rows[column] for column in self._plan.columns_of(clause)]
-        return answered(clause, columns, self._plan.moment)
+    def _counted(self, clause: Counted, asked: Asked, rows: ibis.Table) -> ibis.Value:
+        columns = [rows[column] for column in self._plan.columns_of(clause, asked)]
+        return answered(clause, columns, asked.moment)
 
 
 def _joined(left: ibis.Table, right: ibis.Table, how: str) -> ibis.Table:
