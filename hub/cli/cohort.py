@@ -38,6 +38,7 @@ from hub.cli.lists import (
     layout,
     tell,
 )
+from hub.cli.versions import Message, diff, edit, revert, show_versions
 from hub.clock import ago, counted, shown
 from hub.cohorts.cohort import Cohort
 from hub.cohorts.documents import write_yaml
@@ -81,6 +82,7 @@ def add(
     delimiter: Delimiter = None,
     replace: Replace = False,
     description: Annotated[str, typer.Option(help="A sentence for people; the definition's own if left out.")] = "",
+    message: Message = "",
     as_json: Json = False,
 ) -> None:
     """Keep a definition, or a list of members, under a name. What cannot be read saves nothing.
@@ -108,7 +110,7 @@ def add(
     a_list = ListOptions(static, freeze, sql, received, warehouse, key, column, properties, delimiter, replace)
     a_list.check(defined=definition is not None)
     if a_list.kinds:
-        add_list(open_hub(), name, a_list, description, as_json=as_json)
+        add_list(open_hub(), name, a_list, description, message, as_json=as_json)
         return
     if definition is None:
         raise UsageError(
@@ -116,7 +118,7 @@ def add(
             hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE; "
             "for a list of members --static FILE, --freeze COHORT, --sql FILE or --received.",
         )
-    cohort = open_hub().cohorts.add(name, definition, description)
+    cohort = open_hub().cohorts.add(name, definition, description, message=message)
     for warning in cohort.warnings:
         say(f"Warning: {warning}")
     if as_json:
@@ -140,9 +142,16 @@ def list_cohorts(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(name: Name, as_json: Json = False) -> None:
+def show(
+    name: Name,
+    versions: Annotated[bool, typer.Option("--versions", help="List its versions instead: who changed it.")] = False,
+    as_json: Json = False,
+) -> None:
     """One cohort: its definition, and its size when it was last counted."""
     hub = open_hub()
+    if versions:
+        show_versions(hub, name, as_json=as_json)
+        return
     cohort = hub.cohorts.get(name)
     if as_json:
         print_json(cohort.figures())
@@ -236,8 +245,13 @@ def schema() -> None:
     typer.echo(json.dumps(definition_schema(), indent=2))
 
 
+app.command()(edit)
+app.command()(diff)
+app.command()(revert)
+
+
 @app.command()
-def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
+def remove(name: Name, message: Message = "", yes: Yes = False, as_json: Json = False) -> None:
     """Remove a cohort, with its syncs that are over; the ledger keeps their runs. While a sync is active, it stays."""
     hub = open_hub()
     found, used = hub.cohorts.get(name), hub.cohorts.uses(name)
@@ -246,7 +260,7 @@ def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
         say_what_goes(used)
     if not used.busy:
         confirm(f"Remove the cohort {name}?", yes=yes)
-    gone = hub.cohorts.remove(name)
+    gone = hub.cohorts.remove(name, message=message)
     if as_json:
         print_json({"cohort": name, "removed": True, "syncs": gone})
         return

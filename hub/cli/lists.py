@@ -113,16 +113,16 @@ def layout(column: str | None, properties: Sequence[str] | None, delimiter: str 
     return Layout(column or "", tuple(properties or ()), delimiter or "")
 
 
-def add_list(hub: Hub, name: str, given: ListOptions, description: str, *, as_json: bool) -> None:
+def add_list(hub: Hub, name: str, given: ListOptions, description: str, message: str, *, as_json: bool) -> None:
     """Make the list that the options say, and tell what became of its members. Ends with 4 when some were rejected."""
     if given.received:
-        cohort = hub.lists.add_received(name, key=given.key or "distinct_id", description=description)
+        cohort = hub.lists.add_received(name, key=given.key or "distinct_id", description=description, message=message)
         if as_json:
             print_json({**cohort.figures(), "warnings": []})
         else:
             typer.echo(f"Added the cohort {cohort.name}. Next: hub cohort receive {quoted(cohort.name)} FILE")
         return
-    tell(_made(hub, name, given, description), as_json=as_json)
+    tell(_made(hub, name, given, description, message), as_json=as_json)
 
 
 def tell(done: Brought, *, as_json: bool, source: str = "line") -> None:
@@ -143,10 +143,10 @@ def tell(done: Brought, *, as_json: bool, source: str = "line") -> None:
         quit_with(REJECTED)
 
 
-def _made(hub: Hub, name: str, given: ListOptions, description: str) -> Brought:
+def _made(hub: Hub, name: str, given: ListOptions, description: str, message: str) -> Brought:
     key = given.key or "distinct_id"
     if given.freeze is not None:
-        return hub.lists.freeze(name, given.freeze, description=description)
+        return hub.lists.freeze(name, given.freeze, description=description, message=message)
     if given.static is not None:
         columns = layout(given.column, given.properties, given.delimiter)
         with interruptible() as stop:
@@ -156,6 +156,7 @@ def _made(hub: Hub, name: str, given: ListOptions, description: str) -> Brought:
                 key=key,
                 layout=columns,
                 description=description,
+                message=message,
                 replace=given.replace,
                 stop=stop,
             )
@@ -167,6 +168,7 @@ def _made(hub: Hub, name: str, given: ListOptions, description: str) -> Brought:
         column=given.column or "",
         properties=tuple(given.properties or ()),
         description=description,
+        message=message,
     )
 
 

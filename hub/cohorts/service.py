@@ -167,11 +167,11 @@ class Cohorts:
         """What differs between two versions: the newest and the one before, unless said. Raises NotFound."""
         return difference(self.versions(name), since, until)
 
-    def restate(self, name: str, document: Mapping[str, Any]) -> Cohort:
+    def restate(self, name: str, document: Mapping[str, Any], message: str = "") -> Cohort:
         """Say anew where the members of a cohort of its own kind come from. Raises NotFound."""
         with self._store.writing() as connection:
             row = row_to_change(connection, self._project_id, name, None)
-            rewrite(connection, row, document, self._signed(""))
+            rewrite(connection, row, document, self._signed(message))
         return self.get(name)
 
     def list(self) -> list[Cohort]:

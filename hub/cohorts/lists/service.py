@@ -56,6 +56,7 @@ class Lists:
         key: str = DISTINCT_ID,
         layout: Layout | None = None,
         description: str = "",
+        message: str = "",
         replace: bool = False,
         stop: Stop | None = None,
     ) -> Brought:
@@ -76,14 +77,14 @@ class Lists:
                     hint="--key says what the file's keys are, --column which column has them.",
                 )
             if not there:
-                return self._first(name, source, description, staged, tally)
+                return self._first(name, source, description, message, staged, tally)
             done = self._brought(there, staged, tally, Mode.REPLACE, source.origin)
-            self._cohorts.restate(name, document(source, there.description))
+            self._cohorts.restate(name, document(source, there.description), message)
             return done
         finally:
             staged.unlink(missing_ok=True)
 
-    def freeze(self, name: str, other: str, *, description: str = "") -> Brought:
+    def freeze(self, name: str, other: str, *, description: str = "", message: str = "") -> Brought:
         """Make a list of those who are in another cohort now. Who is in it stays; keys and values are looked up anew.
 
         What a list has of its own goes over as it is. Raises NotFound, AlreadyExists, UsageError, WarehouseError.
@@ -94,7 +95,7 @@ class Lists:
         source = Static(key=key, origin=f"the cohort {other!r}, frozen", frozen=True)
         staged = self._staged_cohort(other, tally)
         try:
-            return self._first(name, source, description, staged, tally)
+            return self._first(name, source, description, message, staged, tally)
         finally:
             staged.unlink(missing_ok=True)
 
@@ -108,6 +109,7 @@ class Lists:
         column: str = "",
         properties: Sequence[str] = (),
         description: str = "",
+        message: str = "",
     ) -> Brought:
         """Keep a query whose rows are the members, after asking the warehouse once.
 
@@ -125,7 +127,7 @@ class Lists:
         )
         with self._workspace.reading() as reader:
             found = ask(self._workspace, reader, source)
-        cohort = self._kept(name, source, description)
+        cohort = self._kept(name, source, description, message)
         tally, size = found.tally, found.tally.accepted - found.repeated
         return Brought(
             cohort.name,
@@ -136,9 +138,9 @@ class Lists:
             warnings=found.warnings(source),
         )
 
-    def add_received(self, name: str, *, key: str = DISTINCT_ID, description: str = "") -> Cohort:
+    def add_received(self, name: str, *, key: str = DISTINCT_ID, description: str = "", message: str = "") -> Cohort:
         """Make an empty list that others keep. Raises AlreadyExists, UsageError."""
-        return self._kept(self._cohorts.free_name(name), Received(key=key_property(key)), description)
+        return self._kept(self._cohorts.free_name(name), Received(key=key_property(key)), description, message)
 
     def receive_file(
         self, name: str, file: str | Path, mode: Mode, *, layout: Layout | None = None, stop: Stop | None = None
@@ -189,9 +191,9 @@ class Lists:
             pages.forget_all()
         return Session(0, applied=True), report(cohort, tally, done)
 
-    def _first(self, name: str, source: Source, description: str, staged: Path, tally: Tally) -> Brought:
+    def _first(self, name: str, source: Source, description: str, message: str, staged: Path, tally: Tally) -> Brought:
         """Keep a new list with its members, or nothing."""
-        cohort = self._kept(name, source, description)
+        cohort = self._kept(name, source, description, message)
         try:
             return self._brought(cohort, staged, tally, Mode.REPLACE, where_from(source))
         except BaseException:
@@ -207,9 +209,9 @@ class Lists:
     ) -> Applied:
         return apply_change(self._workspace, lease, cohort.id, files, mode, origin=origin, session=session)
 
-    def _kept(self, name: str, source: Source, description: str) -> Cohort:
+    def _kept(self, name: str, source: Source, description: str, message: str) -> Cohort:
         kind = kind_of_source(source)
-        return self._cohorts.keep(name, document(source, description), description, kind=kind)
+        return self._cohorts.keep(name, document(source, description), description, kind=kind, message=message)
 
     def _of_kind(self, name: str, kind: str) -> Cohort:
         cohort = self._cohorts.get(name)
