@@ -160,4 +160,29 @@ COHORT_MEMBERS = TableLayout(
     ("cohort_id", "change"),
 )
 
-LAYOUTS: tuple[TableLayout, ...] = (EVENTS, PROFILES, IDENTITY, HELD, DELIVERIES, COHORT_MEMBERS)
+MEMBERSHIP_CHANGES = TableLayout(
+    "membership_changes",
+    pa.schema(
+        [
+            ("project_id", pa.int32()),
+            ("cohort_id", pa.int32()),
+            ("version", pa.int32()),  # of the cohort's definition
+            ("person", pa.string()),
+            ("entered", pa.bool_()),  # false: left
+            ("at", TIME),  # as of when the cohort was evaluated
+            ("evaluation", pa.int64()),  # of the cohort; the newest row of a person is the truth
+            ("merged", pa.bool_()),  # nobody entered or left: the person has another id from now on
+        ]
+    ),
+    ("project_id", "cohort_id"),
+)
+
+LAYOUTS: tuple[TableLayout, ...] = (
+    EVENTS,
+    PROFILES,
+    IDENTITY,
+    HELD,
+    DELIVERIES,
+    COHORT_MEMBERS,
+    MEMBERSHIP_CHANGES,
+)

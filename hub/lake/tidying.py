@@ -17,7 +17,7 @@ from hub.errors import Overtaken
 from hub.lake.lake import Lake
 from hub.lake.reading import Reader, reading
 from hub.lake.snapshot import StoredFile, rows_of
-from hub.lake.tables import DELIVERIES, EVENTS, IDENTITY, LAYOUTS, PROFILES, TableLayout
+from hub.lake.tables import DELIVERIES, EVENTS, IDENTITY, LAYOUTS, MEMBERSHIP_CHANGES, PROFILES, TableLayout
 
 MOST_FILES = 32
 SMALL = 32 * 1024 * 1024
@@ -35,7 +35,7 @@ VACUUMED = "vacuumed"
 
 _ATTEMPTS = 3
 
-_GATHERED = (EVENTS, PROFILES, IDENTITY, DELIVERIES)
+_GATHERED = (EVENTS, PROFILES, IDENTITY, DELIVERIES, MEMBERSHIP_CHANGES)
 """`held` is written anew by its syncs, which a change of its files would disturb."""
 
 

@@ -115,11 +115,16 @@ def _links(
 ) -> ibis.Table | None:
     events = project_events(reader, project, months, lambda rows: [rows.distinct_id.startswith(MATCH)])
     marked = events.filter(events.source.notnull() & events.distinct_id.startswith(MATCH))
-    pseudo = reader.keep(marked.select(id=marked.distinct_id).distinct())
+    return known_by_value(reader, project, marked.select(id=marked.distinct_id).distinct(), known_at)
+
+
+def known_by_value(
+    reader: Reader, project: Project, pseudo: ibis.Table, known_at: datetime | None = None
+) -> ibis.Table | None:
+    """The people behind pseudo ids (the column `id`, each once), as of `links`; None when there is no pseudo id."""
+    pseudo = reader.keep(pseudo)
     properties = _column(reader, pseudo.select(property=_property_of(pseudo.id)).distinct())
-    if not properties:
-        return None
-    return reader.keep(matched(reader, project, pseudo, properties, known_at))
+    return reader.keep(matched(reader, project, pseudo, properties, known_at)) if properties else None
 
 
 def match_owners(reader: Reader, project: Project, pseudo_ids: Collection[str]) -> dict[str, str]:
