@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hub.clock import now
-from hub.errors import HubError, Overtaken
+from hub.errors import HubError, Overtaken, StoreError
 from hub.lake.lake import Lake
 from hub.lake.reading import Reader, reading
 from hub.lake.slices import Month, cut_by_day, is_due, months_of
@@ -83,6 +83,8 @@ def compact_events(
     # in a thread: a signal finds the main one waiting, and not in the middle of a sort
     with ThreadPoolExecutor(1, "compaction") as worker:
         for month in months:
+            if stop and stop.is_set():
+                return
             try:
                 done = worker.submit(_compact, lake, month, memory_limit, threads, progress, stop).result()
             except HubError:
@@ -106,14 +108,16 @@ def _compact(
     with reading(lake, memory_limit=memory_limit, threads=threads) as reader, _interrupted_by(stop, reader):
         for attempt in range(_ATTEMPTS):
             try:
-                return _compact_once(lake, reader, month, progress)
+                return _compact_once(lake, reader, month, progress, stop)
             except Overtaken:
                 if attempt + 1 == _ATTEMPTS:
                     raise
     return None
 
 
-def _compact_once(lake: Lake, reader: Reader, month: Month, progress: Progress | None) -> Compacted | None:
+def _compact_once(
+    lake: Lake, reader: Reader, month: Month, progress: Progress | None, stop: threading.Event | None
+) -> Compacted | None:
     from hub.lake.rewriting import work_on
 
     seen = lake.snapshot(EVENTS)
@@ -122,10 +126,12 @@ def _compact_once(lake: Lake, reader: Reader, month: Month, progress: Progress |
         return None
     by_day = cut_by_day(present[0], now())
     work = work_on(reader, present[0], generation=seen.generation - 1, by_day=by_day)
-    return _replace(lake, reader, seen, work, progress) if work else None
+    return _replace(lake, reader, seen, work, progress, stop) if work else None
 
 
-def _replace(lake: Lake, reader: Reader, seen: Snapshot, work: Work, progress: Progress | None) -> Compacted:
+def _replace(
+    lake: Lake, reader: Reader, seen: Snapshot, work: Work, progress: Progress | None, stop: threading.Event | None
+) -> Compacted:
     from hub.lake.rewriting import compacted_rows
 
     written = 0
@@ -137,6 +143,8 @@ def _replace(lake: Lake, reader: Reader, seen: Snapshot, work: Work, progress: P
             written += batch.num_rows
             if progress:
                 progress(work.month, written, work.rows)
+            if stop and stop.is_set():
+                raise StoreError("The compaction was stopped.")
 
     lake.replace(EVENTS, rows(), predicate=work.predicate, seen=seen)
     return Compacted(work.month.project_id, work.month.name, work.rows, work.rows - written)
