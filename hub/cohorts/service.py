@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
+from hub.cohorts.asked import asked_for
 from hub.cohorts.cohort import Cohort, CohortCount, cohort_of
-from hub.cohorts.definition import Definition, Listed, clauses
+from hub.cohorts.definition import Definition
 from hub.cohorts.editing import (
     Edited,
     Wanted,
@@ -21,18 +21,18 @@ from hub.cohorts.editing import (
     described,
     document_before,
     followers,
+    insert,
     read_wanted,
     rewrite,
     row_to_change,
     unknown_in,
     wanted_document,
 )
-from hub.cohorts.lists.sources import DYNAMIC, Sql
+from hub.cohorts.lists.sources import DYNAMIC
 from hub.cohorts.question import Question
 from hub.cohorts.references import closure, users
 from hub.cohorts.rows import all_definitions, definitions, live, lock_all, row_called, row_or_removed, sound_name, taken
 from hub.cohorts.versions import (
-    MADE,
     REMOVED,
     REVERTED,
     Difference,
@@ -50,8 +50,7 @@ from hub.store.tables import cohorts, syncs
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
-    from hub.cohorts.lists.listing import Listing
-    from hub.lake.reading import Reader
+    from hub.cohorts.counting import Refreshed
     from hub.workspace import Workspace
 
 
@@ -93,21 +92,10 @@ class Cohorts:
         self, name: str, document: Mapping[str, Any], description: str, *, kind: str = DYNAMIC, message: str = ""
     ) -> Cohort:
         """Keep a new cohort of a kind, whose definition (or source) is known to be right. Raises AlreadyExists."""
-        at, document = now(), described(document, description)
-        row = {
-            "project_id": self._project_id,
-            "name": name,
-            "kind": kind,
-            "description": description,
-            "definition": document,
-            "version": 1,
-            "created_at": at,
-            "updated_at": at,
-        }
+        document, by = described(document, description), self._signed(message)
         try:
             with self._store.writing() as connection:
-                made = connection.execute(cohorts.insert().values(row).returning(cohorts.c.id)).scalar_one()
-                note(connection, made, 1, MADE, (description, document), self._signed(message))
+                insert(connection, self._project_id, name, document, by, kind=kind)
         except IntegrityError as error:
             raise taken(name) from error
         return self.get(name)
@@ -191,35 +179,28 @@ class Cohorts:
         Raises NotFound, also for a cohort that it rests on and that is not there; UsageError for a time at which nobody
         knows who was on a list that it rests on.
         """
-        with self._store.reading() as connection:
-
-            def look_up(other: str) -> Definition:
-                return cohort_of(self._row(connection, other)).definition
-
-            definition = look_up(name)
-            named = closure(definition, look_up, name=name)
-            lists = {
-                each: self._listing(cohort_of(self._row(connection, each)), connection, as_of, known_at)
-                for each in _lists_in(definition, *named.values())
-            }
-            return Question(definition, as_of or now(), named, known_at, lists)
+        return asked_for(self._workspace, [name], as_of=as_of, known_at=known_at)[0].question
 
     def count(self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None) -> CohortCount:
         """Count the people in a cohort. What is counted as of now is kept with the cohort. Raises NotFound.
 
         `as_of` (aware) hides later events; `known_at` (aware) hides what the hub got later.
         """
-        from hub.cohorts.members import evaluate
+        return self.count_all([name], as_of=as_of, known_at=known_at)[0]
 
-        cohort, question, started = self.get(name), self.question(name, as_of=as_of, known_at=known_at), monotonic()
-        with self._workspace.reading() as reader:
-            size = reader.value(evaluate(reader, self._workspace.project, question).count())
-            warnings = self._rows_left_out(reader, cohort)
-        if as_of is None and known_at is None:
-            figures = {"size": size, "evaluated_at": question.now}
-            with self._store.writing() as connection:
-                connection.execute(cohorts.update().where(cohorts.c.id == cohort.id).values(figures))
-        return CohortCount(cohort.name, size, question.now, monotonic() - started, warnings)
+    def count_all(
+        self, names: Sequence[str] = (), *, as_of: datetime | None = None, known_at: datetime | None = None
+    ) -> Sequence[CohortCount]:
+        """Count several cohorts (none named: all) as of the same instant, in shared scans. As of `count`."""
+        from hub.cohorts.counting import count
+
+        return count(self._workspace, names or self._names(), as_of=as_of, known_at=known_at)
+
+    def refresh(self, names: Sequence[str] = ()) -> Sequence[Refreshed]:
+        """Evaluate cohorts (none named: all) now, and record who entered and left. See `hub.cohorts.counting`."""
+        from hub.cohorts.counting import refresh
+
+        return refresh(self._workspace, names or self._names())
 
     def members(
         self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None
@@ -257,22 +238,6 @@ class Cohorts:
             forget_list(self._workspace, row.id)
         return gone
 
-    def _listing(
-        self, cohort: Cohort, connection: Connection, as_of: datetime | None, known_at: datetime | None
-    ) -> Listing:
-        from hub.cohorts.lists.resolving import listing_of
-
-        assert cohort.source is not None
-        known = (cohort.id, cohort.name, cohort.source, cohort.created_at)
-        return listing_of(self._workspace, connection, known, as_of=as_of, known_at=known_at)
-
-    def _rows_left_out(self, reader: Reader, cohort: Cohort) -> tuple[str, ...]:
-        from hub.cohorts.lists.resolving import found_by
-
-        if not isinstance(cohort.source, Sql):
-            return ()
-        return found_by(self._workspace, reader, cohort.id, cohort.source).warnings(cohort.source)
-
     def _refuse_if_named(self, connection: Connection, name: str) -> None:
         by = users(name, all_definitions(connection, self._project_id))
         if by:
@@ -296,8 +261,6 @@ class Cohorts:
     def _signed(self, message: str) -> Signature:
         return Signature(self._workspace.settings.who, message.strip())
 
-
-def _lists_in(*definitions: Definition) -> list[str]:
-    """The names of the cohorts that bring their own members."""
-    found = (clause for each in definitions for clause in clauses(each.clause))
-    return list(dict.fromkeys(clause.listed for clause in found if isinstance(clause, Listed)))
+    def _names(self) -> Sequence[str]:
+        with self._store.reading() as connection:
+            return [row.name for row in connection.execute(live(self._project_id).order_by(cohorts.c.name))]

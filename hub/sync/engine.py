@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from hub.clock import now
+from hub.cohorts.asked import asked_for
+from hub.cohorts.counting import record_now
 from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability, Audience, Connector
@@ -114,17 +116,19 @@ class Engine:
 
     def _evaluate(self, parties: Parties) -> None:
         kind = self._connections.kind(parties.connection)
-        question = self._cohorts.question(parties.cohort)
+        asked = asked_for(self._workspace, [parties.cohort])[0]
+        file = members_file(self._workspace, parties.run.id)
         with self._workspace.reading() as reader:
             people = qualified(
                 reader,
                 self._workspace.project,
-                question,
+                asked.question,
                 key=kind.matching.keys[0],
                 mapping=parties.run.mapping,
             )
-            write_members(reader, people, members_file(self._workspace, parties.run.id))
-        self._ledger.move(parties.run.id, RunState.PLANNING, as_of=question.now)
+            write_members(reader, people, file)
+            record_now(self._workspace, reader, asked, reader.files(file))
+        self._ledger.move(parties.run.id, RunState.PLANNING, as_of=asked.question.now)
 
     def _plan(self, parties: Parties) -> None:
         kind = self._connections.kind(parties.connection)
