@@ -63,7 +63,7 @@ def back_up(
     """Write a backup of the hub to `target`, whole or not at all; an older one is there until the new one is whole.
 
     The key of the secrets is not in it, nor are sandboxes. Raises AlreadyExists when there is a file (unless
-    `replace`), UsageError when the control plane is not SQLite, InputError when the folder cannot be written,
+    `replace`), UsageError when the control plane is not SQLite, InputError for a place where no file can be,
     StoreError when the hub cannot be read or the disk is full, Interrupted when `stop` was set.
     """
     began = monotonic()
@@ -71,12 +71,22 @@ def back_up(
     store = Store(settings.control_plane_url)
     store.check_schema()
     store.engine.dispose()
-    if target.exists() and not replace:
-        raise AlreadyExists(f"There is a file {target} already.", hint="Name another, or give --replace.")
+    _refuse_place(target, replace=replace)
     watch = Watch(progress, lambda: _heed(stop))
     with _unfinished(target) as (folder, file), taken(settings) as image:
         manifest = _write(file, folder, settings, image, watch)
     return Made(target, target.stat().st_size, manifest, monotonic() - began)
+
+
+def _refuse_place(target: Path, *, replace: bool) -> None:
+    try:
+        taken, is_file = target.exists(), target.is_file()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{target} cannot be written: {error}.", hint="Name another place.") from error
+    if taken and not is_file:
+        raise InputError(f"{target} is no file.", hint="Name a file that is not there yet.")
+    if taken and not replace:
+        raise AlreadyExists(f"There is a file {target} already.", hint="Name another, or give --replace.")
 
 
 def look_at(settings: Settings) -> Manifest:

@@ -353,6 +353,9 @@ def test_a_file_that_is_there_is_not_overwritten(hub, tmp_path):
         back_up(hub.settings, tmp_path / "b")
 
     assert (tmp_path / "b").read_text() == "mine"
+    for place in (tmp_path, Path("/dev/null"), tmp_path / "nowhere" / "b"):
+        with pytest.raises(InputError):
+            back_up(hub.settings, place, replace=True)
     assert back_up(hub.settings, tmp_path / "b", replace=True).size > 1000
 
 
