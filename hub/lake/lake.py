@@ -71,10 +71,11 @@ class Lake:
                 )
             if committed is not None and committed >= version:
                 return False
+            failed: list[Exception] = []
             try:
                 write_deltalake(
                     table,
-                    _of_generation(layout, rows, self._snapshot(layout, table).generation),
+                    _of_generation(layout, rows, self._snapshot(layout, table).generation, failed),
                     mode="append",
                     writer_properties=_WRITING,
                     commit_properties=_marked({application: version}),
@@ -86,7 +87,7 @@ class Lake:
                 if attempt + 1 == _ATTEMPTS or not again:
                     raise self._unwritable(layout, error) from error
             except (DeltaError, OSError) as error:
-                raise self._unwritable(layout, error) from error
+                raise failed[0] if failed else self._unwritable(layout, error) from error
         return False
 
     def replace(
@@ -101,12 +102,14 @@ class Lake:
         compaction.
 
         With `seen`, the snapshot that `rows` were made of, rows that came in since and fulfil it are not lost: then
-        Overtaken is raised. Raises StoreError when it cannot be written. After either nothing was changed.
+        Overtaken is raised. Raises StoreError when it cannot be written, and what `rows` raise. After any of these
+        nothing was changed.
         """
+        failed: list[Exception] = []
         try:
             write_deltalake(
                 seen.table if seen else self._table(layout),
-                _reader(layout.schema, rows),
+                _reader(layout.schema, rows, failed),
                 mode="overwrite",
                 predicate=predicate,
                 target_file_size=_COMPACTED_FILE,
@@ -118,7 +121,7 @@ class Lake:
                 hint="Nothing was changed or lost; run the command again.",
             ) from error
         except (DeltaError, OSError) as error:
-            raise self._unwritable(layout, error) from error
+            raise failed[0] if failed else self._unwritable(layout, error) from error
 
     def mark(self, layout: TableLayout, versions: Mapping[str, int]) -> None:
         """Commit versions of applications, and no rows. Raises Overtaken when one of them was committed meanwhile."""
@@ -193,7 +196,7 @@ class Lake:
 
     def _unwritable(self, layout: TableLayout, error: Exception) -> StoreError:
         full = "No space left" in str(error)
-        said = "the disk is full" if full else str(error)
+        said = "the disk is full" if full else str(error).strip().splitlines()[0]
         return StoreError(
             f"The table {layout.name} of the lake cannot be written: {said}.",
             hint="Make room and run the command again: it goes on where it stopped." if full else "Run `hub doctor`.",
@@ -204,9 +207,11 @@ def _marked(versions: Mapping[str, int]) -> CommitProperties:
     return CommitProperties(app_transactions=[Transaction(name, version) for name, version in versions.items()])
 
 
-def _of_generation(layout: TableLayout, rows: Rows, generation: int) -> pa.Table | pa.RecordBatchReader:
+def _of_generation(
+    layout: TableLayout, rows: Rows, generation: int, failed: list[Exception]
+) -> pa.Table | pa.RecordBatchReader:
     """Rows as they are written, with the generation of the very snapshot that the commit is made on."""
-    found = _reader(layout.columns, rows)
+    found = _reader(layout.columns, rows, failed)
     if not layout.has_tail:
         return found
     number = pa.scalar(generation, pa.int32())
@@ -220,12 +225,22 @@ def _of_generation(layout: TableLayout, rows: Rows, generation: int) -> pa.Table
     return pa.RecordBatchReader.from_batches(layout.schema, marked())
 
 
-def _reader(columns: pa.Schema, rows: Rows) -> pa.Table | pa.RecordBatchReader:
+def _reader(columns: pa.Schema, rows: Rows, failed: list[Exception]) -> pa.Table | pa.RecordBatchReader:
+    """Rows as delta-rs takes them. What they raise is noted in `failed`, as delta-rs makes an unreadable text of it."""
     if isinstance(rows, pa.Table):
         return rows
     if callable(rows):
         rows = rows()
     if isinstance(rows, pa.RecordBatch):
         return pa.Table.from_batches([rows], columns)
-    # pyarrow takes batches of other types as they are, and reads their bytes as numbers of the schema's types
-    return pa.RecordBatchReader.from_batches(columns, (batch.cast(columns) for batch in rows))
+
+    def cast(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches:
+                # pyarrow takes batches of other types as they are, and reads their bytes as numbers of these types
+                yield batch.cast(columns)
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(columns, cast(rows))
