@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from hub.lake.compaction import compact_events, due_months
 from hub.lake.lake import Lake
 from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS, TIME
 
@@ -94,6 +95,8 @@ def _fill(lake: Lake, events: int) -> None:
     for first in range(0, events, _CHUNK):
         rows = _rows(pick, min(_CHUNK, events - first), people=events // _EVENTS_A_PERSON)
         lake.append(EVENTS, rows, application="bench", version=first)
+    for _ in compact_events(lake, due_months(lake, whatever=True), memory_limit="2GiB"):
+        pass
 
 
 def _rows(pick: np.random.Generator, size: int, *, people: int) -> pa.Table:
