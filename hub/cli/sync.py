@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,6 +25,7 @@ from hub.cli.context import (
 )
 from hub.clock import ago, shown
 from hub.errors import UsageError
+from hub.sync.intervals import interval
 from hub.sync.models import Progress, Report, Run, Sync
 from hub.sync.service import ACTIVE
 from hub.sync.states import RunState
@@ -39,7 +38,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 Name = Annotated[str, typer.Argument(help="The sync's name.")]
 
 REJECTED, FAILED = 4, 1
-_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 
 
 @app.callback()
@@ -71,9 +69,9 @@ def start(
     if once and every:
         raise UsageError("--once and --every exclude each other.")
     hub = open_hub()
-    interval = None if once else _interval(every) if every else hub.connections.kind(connection).limits.default_interval
+    how_often = None if once else interval(every) if every else hub.connections.kind(connection).limits.default_interval
     before = {each.name for each in hub.syncs.list() if each.state == ACTIVE}
-    made = hub.syncs.start(cohort, connection, every=interval, audience=audience, name=name, mapping=_mapping(mapping))
+    made = hub.syncs.start(cohort, connection, every=how_often, audience=audience, name=name, mapping=_mapping(mapping))
     if not as_json:
         verb = "puts" if once else "keeps"
         where = f"in {made.audience!r} at {connection}, {_how_often(made)}"
@@ -223,13 +221,6 @@ def _shown_progress(stop: Stop) -> Iterator[Report]:
             bars.update(task, description=progress.state.value, completed=progress.done, total=progress.total or None)
 
         yield report
-
-
-def _interval(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,6})\s*(m|min|h|d)", text.strip())
-    if not found:
-        raise UsageError(f"--every {text} is not an interval.", hint="Write 30m, 2h or 1d.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _mapping(pairs: list[str] | None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from hub.cohorts.lists.sources import DYNAMIC, SQL, Sql, document
 from hub.cohorts.reading import read_definition, read_definition_file, stored_definition, text_of_file
 from hub.cohorts.references import closure, users
 from hub.cohorts.rows import all_definitions, lock_all, row_called
-from hub.cohorts.versions import EDITED, Signature, Version, note, versions_of
+from hub.cohorts.versions import EDITED, MADE, Signature, Version, note, versions_of
 from hub.errors import NotFound, Overtaken, UsageError
 from hub.store.tables import cohorts, syncs
 
@@ -107,6 +107,25 @@ def document_before(row: Row[Any], version: Version) -> dict[str, Any]:
             hint="Bring the members again, with `hub cohort add --static FILE --replace` or `receive`.",
         )
     return described(version.document, version.description)
+
+
+def insert(
+    connection: Connection, project_id: int, name: str, document: Mapping[str, Any], by: Signature, *, kind: str
+) -> None:
+    """Make a cohort of a document that is known to be right. Raises IntegrityError when the name is taken."""
+    at, description = now(), str(document.get("description", ""))
+    row = {
+        "project_id": project_id,
+        "name": name,
+        "kind": kind,
+        "description": description,
+        "definition": dict(document),
+        "version": 1,
+        "created_at": at,
+        "updated_at": at,
+    }
+    made = connection.execute(cohorts.insert().values(row).returning(cohorts.c.id)).scalar_one()
+    note(connection, made, 1, MADE, (description, document), by)
 
 
 def rewrite(

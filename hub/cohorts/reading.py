@@ -86,10 +86,13 @@ def validated(model: type[M], document: Document, source: str, *, hint: str = _H
 
 
 def _sentence(details: ErrorDetails, document: Document, source: str) -> str:
-    path = path_of(details, document.value)
+    return f"{place_of(path_of(details, document.value), document, source)}{problem_of(details)}."
+
+
+def place_of(path: FieldPath, document: Document, source: str) -> str:
+    """The beginning of a sentence about a field of a document: `hub.yaml, line 7: all[1].window: `."""
     line = document.line_of(path)
-    place = f"{source}, line {line}" if line else source
-    return f"{place}: {_written(path)}{problem_of(details)}."
+    return f"{source}, line {line}: {_written(path)}" if line else f"{source}: {_written(path)}"
 
 
 def path_of(details: ErrorDetails, value: Any) -> FieldPath:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from sqlalchemy.exc import IntegrityError
 
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from hub.cohorts.counting import Refreshed
+    from hub.cohorts.export import Format
+    from hub.cohorts.history import History
     from hub.workspace import Workspace
 
 
@@ -203,14 +205,52 @@ class Cohorts:
         return refresh(self._workspace, names or self._names())
 
     def members(
-        self, name: str, *, as_of: datetime | None = None, known_at: datetime | None = None
+        self,
+        name: str,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        properties: Sequence[str] = (),
     ) -> Iterator[dict[str, Any]]:
         """Everybody who is in a cohort, each once, in no promised order; never all of them in memory.
 
-        Keys: `person`, `distinct_id` (the canonical one), `user_id`, `email`. `as_of` and `known_at` as of `count`.
-        Raises NotFound.
+        Keys: `person`, `distinct_id` (the canonical one), `user_id`, `email`; with `properties` also `properties`,
+        those of the profile (of a list: its own first) that are set. `as_of` and `known_at` as of `count`. Raises
+        NotFound.
         """
-        return self._streamed(self.question(name, as_of=as_of, known_at=known_at))
+        from hub.cohorts.reading_out import read_out
+
+        return read_out(self._workspace, self.question(name, as_of=as_of, known_at=known_at), properties)
+
+    def export(
+        self,
+        name: str,
+        stream: IO[bytes],
+        kind: Format,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
+        properties: Sequence[str] = (),
+    ) -> int:
+        """Write everybody who is in a cohort to a stream of bytes; returns how many. See `hub.cohorts.export`."""
+        from hub.cohorts.export import export
+
+        question = self.question(name, as_of=as_of, known_at=known_at)
+        return export(self._workspace, question, stream, kind, properties)
+
+    def history(self, name: str, instants: Sequence[datetime], **more: Any) -> History:
+        """The size of a cohort as of several instants (aware). See `hub.cohorts.history`."""
+        from hub.cohorts.history import history
+
+        return history(self._workspace, name, instants, **more)
+
+    def changes(
+        self, name: str, since: datetime, until: datetime, *, known_at: datetime | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Who entered and left a cohort between two instants (aware). See `hub.cohorts.history`."""
+        from hub.cohorts.history import changes
+
+        return changes(self._workspace, name, since, until, known_at=known_at)
 
     def uses(self, name: str) -> Uses:
         """The syncs that a cohort is used by, and those that would be removed with it. Raises NotFound."""
@@ -246,14 +286,6 @@ class Cohorts:
                 f"The cohort {name!r} is named by {'the cohort' if len(by) == 1 else 'the cohorts'} {named}.",
                 hint="Remove them first, or change their definitions.",
             )
-
-    def _streamed(self, question: Question) -> Iterator[dict[str, Any]]:
-        from hub.cohorts.members import members
-
-        with self._workspace.reading() as reader:
-            found = members(reader, self._workspace.project, question)
-            for batch in reader.batches(found.select("person", "distinct_id", "user_id", "email")):
-                yield from batch.to_pylist()
 
     def _row(self, connection: Connection, name: str) -> Row[Any]:
         return row_called(connection, self._project_id, name)

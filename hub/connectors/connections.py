@@ -68,6 +68,15 @@ class Place:
     chosen: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class Tried:
+    """Settings with which an account was found to work."""
+
+    kind: type[Connector]
+    settings: ConnectorSettings
+    account: Account
+
+
 class Connections:
     """The connections of one project. Methods that ask the partner are async; the others may block shortly."""
 
@@ -95,11 +104,8 @@ class Connections:
         A setting of kind `options` that is missing is filled in when the account offers just one choice.
         Raises AlreadyExists, NotFound (connector), UsageError (settings), PartnerError (the partner's answer).
         """
-        kind = self._plugins.connector(connector)
         self._refuse_taken(name)
-        settings = validated(kind, await self._completed(kind, values))
-        account = await self._account(kind, settings)
-        return self._insert(kind, name, settings, account)
+        return self.keep(name, await self.tried(connector, values))
 
     async def edit(self, name: str, values: Mapping[str, Any]) -> Connection:
         """Change some settings of a connection, after checking that the account can be used with them.
@@ -110,14 +116,32 @@ class Connections:
         row = self._row(name)
         kind = self._plugins.connector(row.connector)
         settings = validated(kind, {**self._values(row), **values})
-        account = await self._account(kind, settings)
-        shown, secrets = split_secrets(settings)
+        return self.put(name, Tried(kind, settings, await self._account(kind, settings)))
+
+    async def tried(self, connector: str, values: Mapping[str, Any]) -> Tried:
+        """Check that an account can be used with these settings, and keep nothing. Raises as of `add`."""
+        kind = self._plugins.connector(connector)
+        settings = validated(kind, await self._completed(kind, values))
+        return Tried(kind, settings, await self._account(kind, settings))
+
+    def keep(self, name: str, tried: Tried) -> Connection:
+        """Keep a new connection with settings that were tried. Raises AlreadyExists."""
+        return self._insert(tried.kind, name, tried.settings, tried.account)
+
+    def put(self, name: str, tried: Tried) -> Connection:
+        """Give a connection settings that were tried; see `edit`. Raises NotFound."""
+        row, account = self._row(name), tried.account
+        shown, secrets = split_secrets(tried.settings)
         sealed = open_vault(self._workspace.settings).seal(secrets)
-        moved = account.id != row.account_id or _chosen(kind, shown) != _chosen(kind, row.settings)
+        moved = account.id != row.account_id or _chosen(tried.kind, shown) != _chosen(tried.kind, row.settings)
         self._update(row.id, settings=shown, secrets=sealed, updated_at=now(), **_connected(account))
         if moved:
             self._leave_audiences(row.id)
         return self.get(name)
+
+    def values(self, name: str) -> dict[str, Any]:
+        """The settings of a connection with its secrets, to compare them; shown to nobody. Raises NotFound."""
+        return self._values(self._row(name))
 
     async def check(self, name: str) -> Connection:
         """Ask the partner whether the connection works, and keep its answer. Changes nothing there.

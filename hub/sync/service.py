@@ -16,6 +16,7 @@ from hub.connectors.connections import STOPPED_STATES, Connections
 from hub.errors import CredentialRefused, NotFound, UsageError
 from hub.store.lease import leased
 from hub.store.tables import audiences, cohorts, connections, runs, syncs
+from hub.sync.changing import change
 from hub.sync.engine import Engine
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
@@ -56,16 +57,17 @@ class Syncs:
         audience: str = "",
         name: str = "",
         mapping: Mapping[str, str] | None = None,
+        stopped: bool = False,
     ) -> Sync:
         """Make a sync of a cohort to a connection; its first run is due at once.
 
         `every` is None for a one-time sync. `audience` is the name at the partner (empty: `hub: <cohort>`); an
         audience has one active sync, so an older one that writes it is stopped. `mapping` is target name at the
-        partner -> profile property. Raises NotFound, AlreadyExists (name) or UsageError; that too when an active sync
-        writes an audience of another name, connection or project that is the same one to the partner.
+        partner -> profile property. With `stopped` it waits for `resume`, and stops no other. Raises
+        NotFound, AlreadyExists (name) or UsageError; that too when an active sync writes an audience of another name,
+        connection or project that is the same one to the partner.
         """
-        if every is not None and every < SHORTEST:
-            raise UsageError("A sync runs every minute at most.", hint="Give --every 1m or longer.")
+        _refuse_too_often(every)
         cohort_id = self._cohorts.get(cohort).id
         connection_id = self._connections.get(connection).id
         chosen = name or self._rows.free_name(f"{cohort}-{connection}")
@@ -75,7 +77,8 @@ class Syncs:
             self._rows.refuse_taken(transaction, chosen)
             _still_there(transaction, cohorts, cohort_id, f"The cohort {cohort!r}")
             where = _still_there(transaction, connections, connection_id, f"The connection {connection!r}")
-            self._take_over(transaction, where, audience, by=chosen)
+            if not stopped:
+                self._take_over(transaction, where, audience, by=chosen)
             transaction.execute(
                 syncs.insert().values(
                     project_id=self._workspace.project.id,
@@ -85,8 +88,8 @@ class Syncs:
                     audience_name=audience,
                     mapping=dict(mapping or {}),
                     every_seconds=None if every is None else int(every.total_seconds()),
-                    state=ACTIVE,
-                    next_run_at=at,
+                    state=STOPPED if stopped else ACTIVE,
+                    next_run_at=None if stopped else at,
                     created_at=at,
                     updated_at=at,
                 )
@@ -158,6 +161,12 @@ class Syncs:
     def rejected(self, run_id: int, *, limit: int = 200) -> Sequence[Rejected]:
         """Members that the partner refused in a run and has not taken since."""
         return self._ledger.rejected(run_id, limit)
+
+    def change(self, name: str, *, every: timedelta | None, mapping: Mapping[str, str]) -> Sync:
+        """Let a sync run every so often (None: once) with that mapping, from its next run on. Raises NotFound."""
+        _refuse_too_often(every)
+        change(self._store, self._rows.row(name), every=every, mapping=mapping)
+        return self.get(name)
 
     def stop(self, name: str) -> Sync:
         """Take a sync off the schedule. What the partner holds stays as it is."""
@@ -273,6 +282,11 @@ class Syncs:
     def _set(self, sync_id: int, **values: Any) -> None:
         with self._store.writing() as connection:
             connection.execute(syncs.update().where(syncs.c.id == sync_id).values(updated_at=now(), **values))
+
+
+def _refuse_too_often(every: timedelta | None) -> None:
+    if every is not None and every < SHORTEST:
+        raise UsageError("A sync runs every minute at most.", hint="Give --every 1m or longer.")
 
 
 def _still_there(transaction: Transaction, table: Table, key: int, what: str) -> Row[Any]:
