@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from textwrap import indent
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from hub.cli.cohort_history import history
+from hub.cli.cohort_members import Name, count, export, members, refresh
 from hub.cli.context import (
     Json,
     Yes,
@@ -39,22 +40,12 @@ from hub.cli.lists import (
     tell,
 )
 from hub.cli.versions import Message, diff, edit, revert, show_versions
-from hub.clock import ago, counted, shown
+from hub.clock import ago, shown
 from hub.cohorts.cohort import Cohort
 from hub.cohorts.documents import write_yaml
-from hub.cohorts.edges import instant
 from hub.errors import UsageError
 
-if TYPE_CHECKING:
-    from hub.app import Hub
-
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-Name = Annotated[str, typer.Argument(help="The cohort's name.")]
-AsOf = Annotated[
-    str, typer.Option("--as-of", help="Leave out later events: an instant with its zone, or a day, which is its end.")
-]
-KnownAt = Annotated[str, typer.Option("--known-at", help="Leave out what the hub got later; likewise.")]
 
 
 @app.callback()
@@ -166,32 +157,11 @@ def show(
     typer.echo(write_yaml(dict(cohort.document)), nl=False)
 
 
-@app.command()
-def count(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json = False) -> None:
-    """How many people are in a cohort, now or as of another time."""
-    hub = open_hub()
-    found = hub.cohorts.count(name, **_times(hub, as_of, known_at))
-    if as_json:
-        print_json(found.figures())
-        return
-    for warning in found.warnings:
-        say(f"Warning: {warning}")
-    people = counted(found.count, "person is", "people are")
-    typer.echo(f"{people} in {found.cohort} ({found.seconds:.2f} s).")
-
-
-@app.command()
-def members(name: Name, as_of: AsOf = "", known_at: KnownAt = "", as_json: Json = False) -> None:
-    """Everybody who is in a cohort, each once: lines with tabs, or one JSON object a line."""
-    hub = open_hub()
-    found = hub.cohorts.members(name, **_times(hub, as_of, known_at))
-    if as_json:
-        for member in found:
-            print_json(member)
-        return
-    typer.echo("\t".join(("person", "distinct_id", "user_id", "email")))
-    for member in found:
-        typer.echo("\t".join(_cell(value) for value in member.values()))
+app.command()(count)
+app.command()(members)
+app.command()(export)
+app.command()(refresh)
+app.command()(history)
 
 
 @app.command()
@@ -265,21 +235,6 @@ def remove(name: Name, message: Message = "", yes: Yes = False, as_json: Json = 
         print_json({"cohort": name, "removed": True, "syncs": gone})
         return
     typer.echo(f"Removed the cohort {name}.")
-
-
-def _times(hub: Hub, as_of: str, known_at: str) -> dict[str, datetime | None]:
-    """The instants that the options name, in the project's zone."""
-    zone = hub.workspace.project.zone
-    return {
-        "as_of": instant(as_of, zone) if as_of else None,
-        "known_at": instant(known_at, zone) if known_at else None,
-    }
-
-
-def _cell(value: object) -> str:
-    """A value between tabs: one that holds tabs or ends of lines itself keeps to its place."""
-    text = str(value or "")
-    return text if text.isprintable() else " ".join(text.split())
 
 
 def _size(cohort: Cohort) -> str:

@@ -1,6 +1,7 @@
 """Profile properties on their way to partners, as typed text: one column for values of every type.
 
 `s:text`, `n:3.0`, `b:true` and `l:["a",1]`: the letter is the type, the rest JSON, except that text stands as it is.
+People read objects as well, as `o:{"a":1}`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,24 @@ def decode(text: str) -> Value:
         if isinstance(value, bool if kind == "b" else list):
             return value
     raise ValueError(f"{text!r} is no typed text")
+
+
+def decode_full(text: str) -> Any:
+    """As `decode`, of objects too; a whole number comes back as an int."""
+    if text.startswith("o:"):
+        return json.loads(text[2:])
+    value = decode(text)
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value
+
+
+def full_text(profiles: ibis.Table, name: str) -> ibis.Value:
+    """As `typed_text`, of objects too."""
+    import ibis
+
+    from hub.cohorts.properties import Property
+
+    document = Property(profiles, name).document
+    return ibis.coalesce(typed_text(profiles, name), ibis.literal("o:").concat(document))
 
 
 def typed_text(profiles: ibis.Table, name: str) -> ibis.Value:

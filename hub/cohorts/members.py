@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import ibis
 
 from hub.cohorts.compile import people
 from hub.cohorts.lists.listing import listed_members, listed_people, listed_qualified
-from hub.cohorts.mapped import typed_text
+from hub.cohorts.mapped import full_text, typed_text
 from hub.cohorts.profile_columns import has_property, mapped, mapped_nothing, user_id
 from hub.people.views import match_value, normalised
 
@@ -26,19 +26,21 @@ def evaluate(reader: Reader, project: Project, question: Question) -> ibis.Table
     return people(reader, project, question) if listing is None else listed_people(reader, project, listing)
 
 
-def members(reader: Reader, project: Project, question: Question) -> ibis.Table:
+def members(reader: Reader, project: Project, question: Question, *, properties: Sequence[str] = ()) -> ibis.Table:
     """The people for whom the definition of a question holds, each once, as people want to read them.
 
     Columns: `person`; `distinct_id`, the canonical one; `user_id`, which under simplified identity is the id of
     somebody who logged in, else null; `email`, the profile's `$email`; `has_profile`, whether the profile has a
-    property. Of a cohort that brings its own members, `email` is the list's own if it has one; who is known by their
-    key alone has no `distinct_id`.
+    property; then `property 0`, `property 1` and so on: those of the profile that are asked for, as typed text
+    (`hub.cohorts.mapped`), objects too. Of a cohort that brings its own members, `email` and the properties are the
+    list's own if it has them; who is known by their key alone has no `distinct_id`.
     """
     if question.listing is not None:
-        return listed_members(reader, project, question.listing)
+        return listed_members(reader, project, question.listing, properties)
 
     def wanted(profiles: ibis.Table) -> Mapping[str, ibis.Value]:
-        return {"email": profiles.strings.get("$email"), "has_profile": has_property(profiles)}
+        texts = {f"property {place}": full_text(profiles, name) for place, name in enumerate(properties)}
+        return {"email": profiles.strings.get("$email"), "has_profile": has_property(profiles), **texts}
 
     found = people(reader, project, question, columns=wanted)
     return found.select(
@@ -47,6 +49,7 @@ def members(reader: Reader, project: Project, question: Question) -> ibis.Table:
         user_id=user_id(found.person, project),
         email=found.email,
         has_profile=ibis.coalesce(found.has_profile, False),
+        **{name: found[name] for name in found.columns if name.startswith("property ")},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -238,11 +238,18 @@ class Cohorts:
         question = self.question(name, as_of=as_of, known_at=known_at)
         return export(self._workspace, question, stream, kind, properties)
 
-    def history(self, name: str, instants: Sequence[datetime], **more: Any) -> History:
+    def history(
+        self,
+        name: str,
+        instants: Sequence[datetime],
+        *,
+        known_at: datetime | None = None,
+        done: Callable[[int], None] | None = None,
+    ) -> History:
         """The size of a cohort as of several instants (aware). See `hub.cohorts.history`."""
         from hub.cohorts.history import history
 
-        return history(self._workspace, name, instants, **more)
+        return history(self._workspace, name, instants, known_at=known_at, done=done)
 
     def changes(
         self, name: str, since: datetime, until: datetime, *, known_at: datetime | None = None

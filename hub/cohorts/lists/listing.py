@@ -7,7 +7,7 @@ that value alone: `$match:PROPERTY:VALUE`, as of the message events of partners.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from hub.cohorts.lists.sources import DISTINCT_ID, EMAIL
-from hub.cohorts.mapped import typed_text
+from hub.cohorts.mapped import full_text, typed_text
 from hub.cohorts.profile_columns import has_property, mapped, user_id
 from hub.people.views import MATCH, identity_map, match_value, matched, normalised, owners, people_profiles, with_person
 
@@ -52,22 +52,32 @@ def known_people(reader: Reader, project: Project, listing: Listing) -> ibis.Tab
     return people if listing.key == DISTINCT_ID else people.filter(~people.person.startswith(MATCH))
 
 
-def listed_members(reader: Reader, project: Project, listing: Listing) -> ibis.Table:
+def listed_members(reader: Reader, project: Project, listing: Listing, properties: Sequence[str] = ()) -> ibis.Table:
     """Everybody on the list, each once, as people want to read them: as of `hub.cohorts.members.members`."""
     rows = _listed(reader, project, listing)
+    own = {f"own {place}": _own_typed(listing, name)(rows) for place, name in enumerate(properties)}
     both = _with_profiles(
         reader,
         project,
         listing,
-        rows.select("person", own_email=_own_text(rows, listing, EMAIL)),
-        lambda profiles: {"email": profiles.strings.get(EMAIL), "has_profile": has_property(profiles)},
+        rows.select("person", own_email=_own_text(rows, listing, EMAIL), **own),
+        lambda profiles: {
+            "email": profiles.strings.get(EMAIL),
+            "has_profile": has_property(profiles),
+            **{f"profile {place}": full_text(profiles, name) for place, name in enumerate(properties)},
+        },
     )
+    texts = {
+        f"property {place}": ibis.coalesce(both[f"own {place}"], both[f"profile {place}"])
+        for place in range(len(properties))
+    }
     return both.select(
         "person",
         distinct_id=_id_of(both.person),
         user_id=user_id(both.person, project),
         email=ibis.coalesce(both.own_email, both.email),
         has_profile=ibis.coalesce(both.has_profile, False),
+        **texts,
     )
 
 
