@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
@@ -19,7 +19,8 @@ _WRITING = WriterProperties(compression="ZSTD", compression_level=1)
 _COMPACTING = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=128 * 1024)
 """Groups of rows so small that a question about one event passes over most of them, and several threads share them."""
 _COMPACTED_FILE = 512 * 1024 * 1024
-_ATTEMPTS = 5
+_ATTEMPTS = 10
+"""Each commit of a compaction makes an append that is under way begin anew."""
 
 Rows: TypeAlias = pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch] | Callable[[], Iterable[pa.RecordBatch]]
 """What is written: at hand, or as batches; a function that gives batches may be asked again."""
@@ -136,14 +137,14 @@ class Lake:
         except (DeltaError, OSError) as error:
             raise self._unwritable(layout, error) from error
 
-    def gather(self, layout: TableLayout, partition: Mapping[str, Any], *, size: int) -> None:
-        """Put the files of one partition that are smaller than `size` bytes together, in one commit; rows and their
-        order stay. Appends meanwhile do no harm. Raises Overtaken when the files were replaced meanwhile, StoreError.
+    def gather(self, layout: TableLayout, filters: Sequence[Filter] = (), *, size: int) -> None:
+        """Put the files that are smaller than `size` bytes together, partition by partition, in one commit, in all
+        partitions that pass `filters`; rows and their order stay. Raises Overtaken when files were replaced meanwhile,
+        StoreError when it cannot be written; then nothing was changed.
         """
-        filters = [(name, "=", str(value)) for name, value in partition.items()]
         try:
             self._table(layout).optimize.compact(
-                partition_filters=filters, target_size=size, writer_properties=_WRITING
+                partition_filters=list(filters) or None, target_size=size, writer_properties=_WRITING
             )
         except CommitFailedError as error:
             raise Overtaken(

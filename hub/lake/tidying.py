@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from hub.clock import now
+from hub.clock import counted, now
 from hub.errors import Overtaken
 from hub.lake.lake import Lake
 from hub.lake.reading import Reader, reading
-from hub.lake.snapshot import StoredFile, rows_of
+from hub.lake.snapshot import Filter, StoredFile, rows_of
 from hub.lake.tables import DELIVERIES, EVENTS, IDENTITY, LAYOUTS, MEMBERSHIP_CHANGES, PROFILES, TableLayout
 
 MOST_FILES = 32
@@ -39,35 +39,27 @@ _GATHERED = (EVENTS, PROFILES, IDENTITY, DELIVERIES, MEMBERSHIP_CHANGES)
 """`held` is written anew by its syncs, which a change of its files would disturb."""
 
 
-def scattered(lake: Lake, layout: TableLayout, project_id: int | None = None) -> list[list[StoredFile]]:
-    """The partitions of a table whose small files are too many: those files. All of one project, or of all."""
-    partitions: dict[tuple[Any, ...], list[StoredFile]] = {}
-    for file in lake.snapshot(layout).stored():
-        if file.size < SMALL and project_id in (None, file.partition["project_id"]):
-            partitions.setdefault(tuple(file.partition.values()), []).append(file)
-    return [files for files in partitions.values() if len(files) > MOST_FILES]
-
-
 def is_scattered(lake: Lake) -> bool:
     """Whether `gather` would find something to do."""
-    return any(scattered(lake, layout) for layout in _GATHERED)
+    return any(_scattered(lake, layout) for layout in _GATHERED)
 
 
 def gather(lake: Lake, *, memory_limit: str, threads: int = 0, project_id: int | None = None) -> Iterator[str]:
-    """Put small files together wherever they are too many, and tell of each partition in words.
+    """Put small files together in every table where a partition has too many, and tell of each table in words.
 
-    Raises StoreError when the lake cannot be read or written. What somebody else replaces meanwhile is left to him.
+    With `project_id` only files of that project. Raises StoreError when the lake cannot be read or written. What
+    somebody else replaces meanwhile is left to him.
     """
     for layout in _GATHERED:
-        for files in scattered(lake, layout, project_id):
-            partition = files[0].partition
-            with contextlib.suppress(Overtaken):
-                if layout is not IDENTITY or not _intervals_joined(
-                    lake, files, memory_limit=memory_limit, threads=threads
-                ):
-                    lake.gather(layout, partition, size=2 * SMALL)
-                where = ", ".join(f"{name} {value}" for name, value in partition.items())
-                yield f"{layout.name}: {len(files)} files of {where} put together"
+        small = _scattered(lake, layout, project_id)
+        if not small:
+            continue
+        if layout is IDENTITY:
+            for project in {file.partition["project_id"] for file in small}:
+                _join_if_worth_it(lake, project, small, memory_limit=memory_limit, threads=threads)
+        with contextlib.suppress(Overtaken):
+            lake.gather(layout, [] if project_id is None else _of(project_id), size=2 * SMALL)
+        yield f"{layout.name}: {counted(len(small), 'small file')} put together"
 
 
 def vacuum_is_due(lake: Lake) -> bool:
@@ -93,25 +85,36 @@ def join_intervals(lake: Lake, reader: Reader, project_id: int) -> None:
     Raises Overtaken when somebody appended meanwhile, StoreError; then nothing was changed.
     """
     seen = lake.snapshot(IDENTITY)
-    paths = seen.files([("project_id", "=", str(project_id))])
+    paths = seen.files(_of(project_id))
     known = reader.of_files(IDENTITY, paths)
     intervals = known.group_by("project_id", "id", "person", "known_from").agg(known_to=known.known_to.max())
     rows = reader.batches(intervals.order_by("id", "known_from")[IDENTITY.schema.names])
     lake.replace(IDENTITY, rows, predicate=f"project_id = {project_id}", seen=seen)
 
 
-def _intervals_joined(lake: Lake, files: list[StoredFile], *, memory_limit: str, threads: int) -> bool:
-    """Join the intervals if it is worth it and nobody keeps on appending. Returns whether it was done."""
-    project_id = files[0].partition["project_id"]
-    every = lake.snapshot(IDENTITY).stored([("project_id", "=", str(project_id))])
-    if rows_of(files) < SHARE * rows_of(every):
-        return False
+def _scattered(lake: Lake, layout: TableLayout, project_id: int | None = None) -> list[StoredFile]:
+    """The small files of the partitions that have too many."""
+    partitions: dict[tuple[Any, ...], list[StoredFile]] = {}
+    for file in lake.snapshot(layout).stored([] if project_id is None else _of(project_id)):
+        if file.size < SMALL:
+            partitions.setdefault(tuple(file.partition.values()), []).append(file)
+    return [file for files in partitions.values() if len(files) > MOST_FILES for file in files]
+
+
+def _join_if_worth_it(lake: Lake, project_id: int, small: list[StoredFile], *, memory_limit: str, threads: int) -> None:
+    """Join the intervals of a project when a good part of them is new, unless somebody keeps on appending."""
+    ours = [file for file in small if file.partition["project_id"] == project_id]
+    if rows_of(ours) < SHARE * rows_of(lake.snapshot(IDENTITY).stored(_of(project_id))):
+        return
     with reading(lake, memory_limit=memory_limit, threads=threads) as reader:
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(Overtaken):
                 join_intervals(lake, reader, project_id)
-                return True
-    return False
+                return
+
+
+def _of(project_id: int) -> list[Filter]:
+    return [("project_id", "=", str(project_id))]
 
 
 def _forget_spilled(lake: Lake) -> None:

@@ -13,7 +13,7 @@ from deltalake import write_deltalake
 
 from hub.clock import now
 from hub.errors import Busy
-from hub.lake import slices, tidying
+from hub.lake import compaction, slices, tidying
 from hub.lake.compaction import compact_events, due_months
 from hub.lake.reading import reading
 from hub.lake.slices import Month, cut_by_day, is_due
@@ -55,6 +55,25 @@ def test_who_appends_in_an_earlier_generation_meanwhile_is_not_lost(tmp_path):
     assert names(hub.lake) == sorted(["late", *(row[2] for row in ROWS)])
 
 
+def test_who_is_appending_when_a_compaction_commits_writes_again(tmp_path):
+    hub = Hub(tmp_path)
+    hub.append(ROWS)
+    tries = []
+
+    def rows():
+        tries.append(1)
+        if len(tries) == 1:
+            with ThreadPoolExecutor(1) as another:
+                another.submit(hub.compact, None).result()
+        yield from table([((1, "A", "late", OCTOBER, "late"), 1_000)]).to_batches()
+
+    assert hub.lake.append(EVENTS, rows, application="another", version=1)
+
+    assert len(tries) == 2
+    assert [(file.tail, file.rows) for file in hub.lake.snapshot(EVENTS).stored()] == [(2, 1), (slices.WHOLE, 300)]
+    assert names(hub.lake) == sorted(["late", *(row[2] for row in ROWS)])
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
@@ -93,9 +112,10 @@ def test_killed_in_the_middle_it_has_changed_nothing_and_can_be_repeated(tmp_pat
 
 
 @pytest.mark.parametrize(("stopped_after", "compacted"), [(0, []), (1, ["2026-10"])])
-def test_stopped_it_leaves_the_month_in_hand_as_it_was(tmp_path, stopped_after, compacted):
+def test_stopped_it_leaves_the_month_in_hand_as_it_was(tmp_path, monkeypatch, stopped_after, compacted):
     hub = Hub(tmp_path)
     hub.append([*ROWS, (1, "A", "ann", OCTOBER + timedelta(days=60), "i")])
+    monkeypatch.setattr(compaction, "_ROWS_AT_ONCE", 1)
     stop, written = threading.Event(), []
 
     def tell(*_):
@@ -128,7 +148,7 @@ def test_a_hub_maintains_itself_and_one_process_at_a_time_does(tmp_path, monkeyp
     said = maintain(store, lake, settings)
 
     assert said[0] == "2026-10 of project 1: 5 events compacted"
-    assert said[1] == "identity: 6 files of project_id 1 put together"
+    assert said[1] == "identity: 6 small files put together"
     assert [file.rows for file in lake.snapshot(EVENTS).stored()] == [5]
     assert [file.rows for file in lake.snapshot(IDENTITY).stored()] == [5]  # the interval that ended is one row
     assert maintain(store, lake, settings) == []
