@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from threading import Event
 
+    from hub.cohorts.explain.service import Questions
     from hub.cohorts.lists.service import Lists
     from hub.cohorts.service import Cohorts
     from hub.cohorts.warehouses.service import Warehouses
     from hub.connectors.connections import Connections
     from hub.connectors.plugins import Plugins
+    from hub.declared.file import Declared
+    from hub.declared.plan import Plan
     from hub.events.service import Events
     from hub.inbound.service import Inbound
     from hub.intake.rejections import Rejection
@@ -139,6 +142,13 @@ class Hub:
         return Cohorts(self.workspace)
 
     @cached_property
+    def questions(self) -> Questions:
+        """Questions about cohorts: why somebody is in one, what two have in common, what a new one would hold."""
+        from hub.cohorts.explain.service import Questions
+
+        return Questions(self.workspace, self.cohorts, self.plugins)
+
+    @cached_property
     def lists(self) -> Lists:
         """Cohorts that bring their own members."""
         from hub.cohorts.lists.service import Lists
@@ -172,6 +182,24 @@ class Hub:
         from hub.inbound.service import Inbound
 
         return Inbound(self.workspace, self.connections)
+
+    def plan_file(self, declared: Declared, *, prune: bool = False) -> Plan:
+        """What applying a file would do. See `hub.declared.planning`."""
+        from hub.declared.planning import plan_of
+
+        return plan_of(self, declared, prune=prune)
+
+    def apply_file(self, declared: Declared, *, prune: bool = False, digest: str = "", message: str = "") -> Plan:
+        """Make this project what a file says. See `hub.declared.applying`."""
+        from hub.declared.applying import apply_file
+
+        return apply_file(self, declared, prune=prune, digest=digest, message=message)
+
+    def export(self) -> str:
+        """This project as a file that `apply_file` reads: its connections without secrets, cohorts and syncs."""
+        from hub.declared.exporting import export_text
+
+        return export_text(self)
 
     def mtu(self, month: str = "", *, by_source: bool = False) -> Mtu:
         """Monthly tracked users of `month` (YYYY-MM in the project's zone; empty: the present month)."""

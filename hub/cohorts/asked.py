@@ -45,6 +45,16 @@ def asked_for(
         return [_asked(workspace, connection, name, at, as_of, known_at) for name in names]
 
 
+def asked_with(workspace: Workspace, definition: Definition, *, as_of: datetime | None = None) -> Question:
+    """What asks for the people of a definition that is not kept, now or as of another instant (aware).
+
+    Raises NotFound for a cohort that it names, DefinitionError as of `hub.cohorts.references.closure`; UsageError as of
+    `asked_for`.
+    """
+    with workspace.store.reading() as connection:
+        return _question(workspace, connection, definition, "", as_of or now(), as_of, None)
+
+
 def as_of(workspace: Workspace, asked: AskedFor, instants: Iterable[datetime]) -> list[Question]:
     """The question as of several instants (aware). Raises UsageError as of `asked_for`."""
     if not asked.question.lists:
@@ -61,6 +71,19 @@ def _asked(
     as_of: datetime | None,
     known_at: datetime | None,
 ) -> AskedFor:
+    cohort = cohort_of(row_called(connection, workspace.project.id, name))
+    return AskedFor(cohort, _question(workspace, connection, cohort.definition, name, at, as_of, known_at))
+
+
+def _question(
+    workspace: Workspace,
+    connection: Connection,
+    definition: Definition,
+    name: str,
+    at: datetime,
+    as_of: datetime | None,
+    known_at: datetime | None,
+) -> Question:
     project_id = workspace.project.id
 
     def listing(other: str) -> Listing:
@@ -71,10 +94,9 @@ def _asked(
         known = (cohort.id, cohort.name, cohort.source, cohort.created_at)
         return listing_of(workspace, connection, known, as_of=as_of, known_at=known_at)
 
-    cohort = cohort_of(row_called(connection, project_id, name))
-    named = closure(cohort.definition, definitions(connection, project_id), name=name)
-    lists = {each: listing(each) for each in _lists_in(cohort.definition, *named.values())}
-    return AskedFor(cohort, Question(cohort.definition, at, named, known_at, lists))
+    named = closure(definition, definitions(connection, project_id), name=name)
+    lists = {each: listing(each) for each in _lists_in(definition, *named.values())}
+    return Question(definition, at, named, known_at, lists)
 
 
 def _lists_in(*definitions: Definition) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,11 +48,8 @@ class Reader:
         columns = pa.schema([*layout.schema, *(pa.field(name, kind) for name, kind in extra.items())])
         if not files:
             return self.rows(columns.empty_table())
-        # partition columns are only in the paths, as text
-        options = {"hive_partitioning": True, "hive_types_autocast": False, **dict.fromkeys(extra, True)}
-        stored = self.backend.read_parquet(files, **options)
-        types = {name: str(layout.schema.field(name).type) for name in layout.partition_by}
-        return stored.mutate(**{name: stored[name].cast(kind) for name, kind in types.items()})[columns.names]
+        name = self._view(columns, layout.partition_by, files, extra)
+        return _known_table(self.backend, name, columns)
 
     def has(self, layout: TableLayout, column: str, filters: Sequence[Filter] = ()) -> bool:
         """Whether a column has any value in the partitions that pass `filters` (`=` and `in`). Opens no file."""
@@ -89,6 +86,24 @@ class Reader:
         with _told():
             yield from self.backend.to_pyarrow_batches(expression, chunk_size=size)
 
+    def _view(self, columns: pa.Schema, partition_by: Sequence[str], files: Sequence[str], extra: Iterable[str]) -> str:
+        import duckdb
+        from ibis.util import gen_name
+
+        # partition columns are only in the paths, as text
+        typed = {name: f'CAST("{name}" AS INTEGER) AS "{name}"' for name in partition_by if _is_whole(columns, name)}
+        selected = ", ".join(typed.get(name, f'"{name}"') for name in columns.names)
+        options = ["hive_partitioning = true", "hive_types_autocast = false", *(f"{name} = true" for name in extra)]
+        paths = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
+        name = gen_name("lake")
+        try:
+            self.backend.con.execute(
+                f"CREATE TEMP VIEW {name} AS SELECT {selected} FROM read_parquet([{paths}], {', '.join(options)})"
+            )
+        except duckdb.Error as error:
+            raise _failed(error) from error
+        return name
+
     def interrupt(self) -> None:
         """End the query that runs in another thread: it raises StoreError there."""
         self.backend.con.interrupt()
@@ -99,10 +114,30 @@ class Reader:
             self._snapshots[layout.name] = self._lake.snapshot(layout)
         return self._snapshots[layout.name]
 
+    def sql(self, expression: ibis.Table) -> str:
+        """The query that the engine gets for an expression, for people to read."""
+        return str(self.backend.compile(expression, pretty=True))
+
     def value(self, expression: Any) -> Any:
         """The single value of a scalar expression, as a Python object."""
         with _told():
             return self.backend.to_pyarrow(expression).as_py()
+
+
+def _known_table(backend: Backend, view: str, columns: pa.Schema) -> ibis.Table:
+    """A view whose columns are known: Ibis would ask DuckDB for them, which costs more than many a question."""
+    import ibis.expr.operations as ops
+    from ibis.expr.schema import Schema
+
+    place = ops.Namespace(catalog="temp", database="main")
+    table: ibis.Table = ops.DatabaseTable(
+        name=view, schema=Schema.from_pyarrow(columns), source=backend, namespace=place
+    ).to_expr()
+    return table
+
+
+def _is_whole(columns: pa.Schema, name: str) -> bool:
+    return bool(pa.types.is_integer(columns.field(name).type))
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def find_person(workspace: Workspace, asked: str, *, by_email: bool = False, eve
             cluster, _profile(workspace, cluster, profiles), activity, _last(workspace, reader, [*activity], events)
         )
     if not person.known:
-        raise _nobody(workspace, asked)
+        raise nobody(workspace, asked)
     return person
 
 
@@ -207,8 +207,8 @@ def _rows(workspace: Workspace, reader: Reader, ids: Sequence[str]) -> ibis.Tabl
     return project_events(reader, workspace.project, narrow=lambda rows: [rows.distinct_id.isin([*ids])])
 
 
-def _nobody(workspace: Workspace, asked: str) -> NotFound:
-    """Nobody has that id: say what is nearest to it."""
+def nobody(workspace: Workspace, asked: str) -> NotFound:
+    """The error for an id of nobody: it says what is nearest to it."""
     bare = asked.strip()
     near = dict.fromkeys([bare, bare.lower(), f"{DEVICE}{bare}", bare.removeprefix(DEVICE)])
     near.pop(asked, None)
