@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -297,6 +298,43 @@ def test_an_error_in_the_middle_of_replacing_leaves_the_old_hub(hub, home, cli, 
 
     assert json.loads(cli("status", "--json").stdout)["events"] == 3
     assert cli("doctor").returncode == 0
+
+
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+from hub.backup.restoring import restore
+from hub.settings import load
+
+whole, moves = shutil.move, []
+
+def move(here, there):
+    moves.append(here)
+    if len(moves) == 9:
+        os._exit(9)
+    return whole(here, there)
+
+shutil.move = move
+restore(load(Path(sys.argv[1])), Path(sys.argv[2]), replace=True)
+"""
+
+
+def test_who_is_killed_in_the_middle_of_replacing_leaves_no_half_hub_and_the_restore_can_be_repeated(
+    hub, home, cli, tmp_path
+):
+    made = back_up(hub.settings, tmp_path / "b").file
+    buy(hub, tmp_path, NAMES[:1])
+    let_go(hub)
+
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(home), str(made)], timeout=60, check=False)
+    looked = cli("status")
+    repeated = cli("restore", str(made), "--replace", "--yes")
+
+    assert killed.returncode == 9
+    assert "There is no hub here yet" in looked.stderr
+    assert repeated.returncode == 0, repeated.stderr
+    assert json.loads(cli("status", "--json").stdout)["events"] == 0
+    assert [path.name for path in home.rglob(".re*")] == []
 
 
 @pytest.mark.parametrize(
