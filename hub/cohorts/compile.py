@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import ibis
 
 from hub.cohorts import definition
+from hub.cohorts.branches import branches
 from hub.cohorts.conditions import absent_holds, profile_holds
-from hub.cohorts.deeds import Counted, answered, scanned
+from hub.cohorts.deeds import Counted, answered, counts
 from hub.cohorts.definition import AllOf, AnyOf, Clause, Declined, Did, DidNot, InCohort, Listed, Not
 from hub.cohorts.edges import bounds
 from hub.cohorts.filters import ProfileTest
@@ -43,6 +44,11 @@ def people(reader: Reader, project: Project, question: Question, *, columns: Col
 
     With `columns`, what it makes of each one's profile stands beside it, null for somebody without a profile.
     """
+    parts = branches(question, project.zone) if columns is None else [question]
+    if len(parts) > 1:
+        return reduce(
+            lambda left, right: left.union(right, distinct=True), (people(reader, project, part) for part in parts)
+        )
     compilation = _Compilation(reader, project, [question], columns)
     rows, (holds,) = compilation.answers()
     return rows.filter(holds).select("person", *compilation.names)
@@ -154,11 +160,7 @@ class _Compilation:
         return reduce(or_, [*known, *lists])
 
     def _counts(self) -> ibis.Table:
-        measures = self._plan.measures
-        deeds = [counting.measure.deed for counting in measures.values()]
-        events, within = scanned(self._reader, self._project, deeds, self._known_at)
-        columns = {name: each.measure.taken(events, within, each.moment) for name, each in measures.items()}
-        return events.group_by("person").agg(**columns)
+        return counts(self._reader, self._project, self._plan.measures, self._known_at)
 
     def _scan(self, column: str, scanning: Scanning) -> Callable[[], ibis.Table]:
         clause, asked = scanning

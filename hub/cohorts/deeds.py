@@ -15,8 +15,8 @@ from hub.cohorts.days import local_day
 from hub.cohorts.definition import ANY_EVENT, Declined, Did, DidNot
 from hub.cohorts.edges import Bounds, Moment, before, bounds
 from hub.cohorts.operators import about_dates
-from hub.cohorts.properties import TIME, Computed, EventProperty
-from hub.people.views import people_events
+from hub.cohorts.properties import TIME, Computed, EventProperty, sure
+from hub.people.views import owners, project_events, with_person
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,8 +28,18 @@ if TYPE_CHECKING:
 Counted = Did | DidNot | Declined
 """A clause that is answered from what is counted."""
 
+_MOST_READS = 8
+"""The most events that are read one by one."""
+
 _ZERO = ("times", "days", "distinct")
 """Kinds of measures that are 0 for somebody without such an event; all others are null."""
+
+
+@dataclass(frozen=True)
+class Scan(Bounds):
+    """The bounds that all events of a scan lie within, and the name of all of them if they have only one."""
+
+    event: str | None
 
 
 @dataclass(frozen=True)
@@ -46,10 +56,10 @@ class Deed:
         tests = ",".join(test.model_dump_json(by_alias=True) for test in self.filters)
         return f"{self.event!r} {tests} {self.bounds.start} {self.bounds.end}"
 
-    def done(self, events: ibis.Table, within: Bounds, moment: Moment) -> ibis.Value | None:
-        """Whether an event counts, given that it lies within some bounds; None when every one does."""
+    def done(self, events: ibis.Table, within: Scan, moment: Moment) -> ibis.Value | None:
+        """Whether an event of a scan counts; None when every one does."""
         tests = []
-        if self.event != ANY_EVENT:
+        if self.event not in (ANY_EVENT, within.event):
             tests.append(events.event == self.event)
         if self.bounds.end < within.end:
             tests.append(events.time < self.bounds.end)
@@ -79,9 +89,8 @@ class Measure:
         """What it is for somebody without any event."""
         return 0 if self.kind in _ZERO else None
 
-    def taken(self, events: ibis.Table, within: Bounds, moment: Moment) -> ibis.Value:
-        """The aggregate over events, all of which lie within some bounds."""
-        done = self.deed.done(events, within, moment)
+    def taken(self, events: ibis.Table, done: ibis.Value | None, moment: Moment) -> ibis.Value:
+        """The aggregate over the events that count, which are all of them if `done` is None."""
         if self.kind == "times":
             return events.count(where=done)
         if self.kind == "first":
@@ -140,31 +149,65 @@ def answered_without_events(clause: Counted) -> bool:
 
 
 def counts(
-    reader: Reader, project: Project, measures: Mapping[str, Measure], moment: Moment, known_at: datetime | None
+    reader: Reader, project: Project, measures: Mapping[str, tuple[Measure, Moment]], known_at: datetime | None
 ) -> ibis.Table:
-    """The measures of each person who has any of the events: `person`, and a column for each."""
-    events, within = scanned(reader, project, [measure.deed for measure in measures.values()], known_at)
-    columns = {name: measure.taken(events, within, moment) for name, measure in measures.items()}
+    """The measures of each person who has any of the events: `person`, and a column for each.
+
+    Each stands with the moment from which its filters look at dates. Who is not there has what is `absent`.
+    """
+    events, within = scanned(reader, project, [measure.deed for measure, _ in measures.values()], known_at)
+    done = {name: measure.deed.done(events, within, moment) for name, (measure, moment) in measures.items()}
+    first, *others = measures.values()
+    if all(moment == first[1] and measure.deed.key == first[0].deed.key for measure, moment in others):
+        # all ask about the same events: the others need not even be grouped
+        condition = next(iter(done.values()))
+        events = events if condition is None else events.filter(condition)
+        done = dict.fromkeys(measures, None)
+    columns = {name: measure.taken(events, done[name], moment) for name, (measure, moment) in measures.items()}
     return events.group_by("person").agg(**columns)
 
 
 def scanned(
     reader: Reader, project: Project, deeds: Sequence[Deed], known_at: datetime | None
-) -> tuple[ibis.Table, Bounds]:
-    """The events that some deeds are about, with `person`, and the bounds that all of them lie within."""
-    starts = [deed.bounds.start for deed in deeds if deed.bounds.start is not None]
-    within = Bounds(min(starts) if len(starts) == len(deeds) else None, max(deed.bounds.end for deed in deeds))
-    names = {deed.event for deed in deeds}
+) -> tuple[ibis.Table, Scan]:
+    """The events that some deeds are about, with `person`, and what is known of all of them."""
+    by_event: dict[str, list[Bounds]] = {}
+    for deed in deeds:
+        by_event.setdefault(deed.event, []).append(deed.bounds)
+    within = _around([deed.bounds for deed in deeds])
+    if ANY_EVENT in by_event or len(by_event) > _MOST_READS:
+        read = [_read(reader, project, None if ANY_EVENT in by_event else sorted(by_event), within, known_at)]
+    else:
+        # an engine passes over the rows of other events if it is asked for one, and not if it is asked for several
+        read = [_read(reader, project, [event], _around(found), known_at) for event, found in by_event.items()]
+    events = reduce(lambda left, right: left.union(right), read)
+    people = owners(reader, project, months=within.months(), known_at=known_at)
+    only = next(iter(by_event)) if len(by_event) == 1 else None
+    return with_person(events, people), Scan(within.start, within.end, only)
+
+
+def _around(bounds: Sequence[Bounds]) -> Bounds:
+    """The bounds from the first beginning to the last end of some."""
+    starts = [each.start for each in bounds if each.start is not None]
+    return Bounds(min(starts) if len(starts) == len(bounds) else None, max(each.end for each in bounds))
+
+
+def _read(
+    reader: Reader, project: Project, names: list[str] | None, within: Bounds, known_at: datetime | None
+) -> ibis.Table:
+    """The events of these names, or of any, within some bounds."""
 
     def narrow(rows: ibis.Table) -> list[Any]:
         tests = [rows.time < within.end]
         if within.start is not None:
             tests.append(rows.time >= within.start)
-        return tests if ANY_EVENT in names else [*tests, rows.event.isin(sorted(names))]
+        if names is not None:
+            tests.append(rows.event == names[0] if len(names) == 1 else rows.event.isin(names))
+        return tests
 
-    events = people_events(reader, project, months=within.months(), narrow=narrow, known_at=known_at)
-    tests = [*narrow(events), *([events.received_at <= known_at] if known_at else [])]
-    return events.filter(*tests), within  # at once: each filter of its own costs Ibis milliseconds
+    events = project_events(reader, project, within.months(), narrow)
+    # at once: each filter of its own costs Ibis milliseconds
+    return events.filter(*narrow(events), *([events.received_at <= known_at] if known_at else []))
 
 
 def _did(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis.Value:
@@ -174,12 +217,12 @@ def _did(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis
     if clause.first:
         within = bounds(clause.window, moment.now, moment.zone)
         tests = [column < within.end, *([column >= within.start] if within.start else [])]
-        return ibis.coalesce(reduce(and_, tests), ibis.literal(False))
+        return sure(reduce(and_, tests))
     if clause.aggregate is None:
         return clause.count.holds(column)
     of_dates = about_dates(clause.aggregate.op, clause.aggregate.value)
     found = Computed(instant=column) if of_dates else Computed(number=column)
-    return holds(found, clause.aggregate.op, clause.aggregate.value, moment)
+    return sure(holds(found, clause.aggregate.op, clause.aggregate.value, moment))
 
 
 def _nothing_holds(clause: Did | DidNot) -> bool:

@@ -6,6 +6,9 @@ them binds differently.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import ibis
 
 _SCHEMA = "main"
@@ -14,6 +17,23 @@ _SCHEMA = "main"
 @ibis.udf.scalar.builtin(name="epoch_us", database=_SCHEMA, signature=(("timestamp('UTC')",), "int64"))
 def microseconds(instant):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Microseconds since 1970 of an instant. On Spark: unix_micros."""
+
+
+def map_value(column: Any, key: str) -> Any:
+    """The value of a key of a typed map; null without it. On Spark: try_element_at.
+
+    Ibis's own look-up takes twice the time.
+    """
+    return _map_value(str(column.type()))(column, key)
+
+
+@cache
+def _map_value(kind: str) -> Any:
+    def value(found, key):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        """The value of a key."""
+
+    signature = ((kind, "string"), str(ibis.dtype(kind).value_type))
+    return ibis.udf.scalar.builtin(value, name="map_extract_value", database=_SCHEMA, signature=signature)
 
 
 @ibis.udf.scalar.builtin(name="json_exists", database=_SCHEMA, signature=(("string", "string"), "boolean"))

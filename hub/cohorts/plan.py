@@ -89,6 +89,12 @@ class Plan:
         return [*([EVENTS] if self.measures else []), *self.scans]
 
     @property
+    def reads(self) -> set[str]:
+        """What the questions read, by names that other plans share: events, profiles, and scans by what they ask."""
+        scans = {key for key, column in self._columns.items() if column in self.scans}
+        return {*([EVENTS] if self.measures else []), *([PROFILES] if self.tests else []), *scans}
+
+    @property
     def weight(self) -> int:
         """How much an engine has to keep for each person, in numbers."""
         kinds = [counting.measure.kind for counting in self.measures.values()]

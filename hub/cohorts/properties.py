@@ -12,7 +12,7 @@ from typing import Any
 
 import ibis
 
-from hub.cohorts.functions import json_elements, json_exists, json_part, json_pointer, json_text, json_type
+from hub.cohorts.functions import json_elements, json_exists, json_part, json_pointer, json_text, json_type, map_value
 
 EVENT_COLUMNS = {
     "distinct_id": "distinct_id",
@@ -74,7 +74,7 @@ class Found(ABC):
     @property
     @abstractmethod
     def is_set(self) -> Any:
-        """Whether there is a value; never null."""
+        """Whether there is a value: true, or else false or null."""
 
 
 class Property(Found):
@@ -86,23 +86,23 @@ class Property(Found):
 
     @property
     def text(self) -> Any:
-        return self._rows.strings.get(self._name)
+        return map_value(self._rows.strings, self._name)
 
     @property
     def number(self) -> Any:
-        return self._rows.numbers.get(self._name)
+        return map_value(self._rows.numbers, self._name)
 
     @property
     def boolean(self) -> Any:
-        return self._rows.booleans.get(self._name)
+        return map_value(self._rows.booleans, self._name)
 
     @property
     def instant(self) -> Any:
-        return self._rows.times.get(self._name)
+        return map_value(self._rows.times, self._name)
 
     @property
     def elements(self) -> Any:
-        return self._rows.lists.get(self._name)
+        return map_value(self._rows.lists, self._name)
 
     @property
     def document(self) -> Any:
@@ -110,9 +110,11 @@ class Property(Found):
 
     @property
     def is_set(self) -> Any:
-        rows, name = self._rows, self._name
-        maps = [rows[kind].contains(name) for kind in ("strings", "numbers", "booleans", "lists")]
-        return reduce(or_, (sure(found) for found in [*maps, json_exists(rows.nested, json_pointer(name))]))
+        # no map has a null for a value, and nothing else is as quick as looking for one
+        maps = [
+            map_value(self._rows[kind], self._name).notnull() for kind in ("strings", "numbers", "booleans", "lists")
+        ]
+        return reduce(or_, [*maps, json_exists(self._rows.nested, json_pointer(self._name))])
 
 
 class EventProperty(Property):
@@ -169,7 +171,7 @@ class JsonValue(Found):
 
     @property
     def is_set(self) -> Any:
-        return sure(json_type(self._document, _ROOT) != "NULL")
+        return json_type(self._document, _ROOT) != "NULL"
 
     def _of(self, *kinds: str) -> Any:
         value = json_text(self._document, _ROOT)

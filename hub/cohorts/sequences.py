@@ -2,9 +2,9 @@
 
 Neither way compares each event with each: somebody with a million of them costs no more than a million people with one.
 
-- *Soon enough*, for lengths that are always the same. Time is cut into pieces of that length. Two events in one piece
-  are always near enough, and two in neighbouring pieces if the first one's last and the second one's first are. Two
-  further apart never are. So a grouping by person and piece decides it, without sorting.
+- *By pieces*, for lengths that are always the same. Time is cut into pieces of that length. Two events in one piece are
+  always near enough, two in pieces next to each other may be, and two further apart never are. So of the first events
+  the earliest and the latest of each piece are enough to compare a second one with, without sorting.
 - *The next one*, for months, and for what did not follow: each first event with the second one that comes next.
 """
 
@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from hub.cohorts.days import MonthsLater
-from hub.cohorts.deeds import Deed, scanned
+from hub.cohorts.deeds import Deed, Scan, scanned
 from hub.cohorts.definition import Sequence, ThenDidNot
-from hub.cohorts.edges import Bounds, Moment, bounds
+from hub.cohorts.edges import Moment, bounds
 from hub.cohorts.functions import microseconds
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hub.cohorts.windows import Span
     from hub.lake.reading import Reader
     from hub.workspace import Project
 
@@ -36,6 +37,50 @@ def did_in_sequence(
     window = bounds(clause.window, moment.now, moment.zone)
     first = Deed(clause.event, clause.where or (), window)
     second = Deed(clause.then.event, clause.then.where or (), window)
+    did_not = isinstance(clause.then, ThenDidNot)
+    if clause.within.unit != "month" and not did_not:
+        firsts, seconds = (_instants(reader, project, deed, moment, known_at) for deed in (first, second))
+        return _by_pieces(firsts, seconds, _length(clause.within))
+    flagged = _flagged(reader, project, first, second, moment, known_at)
+    if clause.within.unit == "month":
+        months = MonthsLater(reader, window, moment.zone, clause.within.n)
+        return _by_the_next(months.beside(flagged), months.deadline, did_not=did_not)
+    length = _length(clause.within)
+    return _by_the_next(flagged, lambda told: told["at"] + length, did_not=did_not)
+
+
+def _length(span: Span) -> int:
+    return span.n * _LENGTHS[span.unit]
+
+
+def _instants(reader: Reader, project: Project, deed: Deed, moment: Moment, known_at: datetime | None) -> ibis.Table:
+    """When each person did a deed: `person`, `at`."""
+    events, within = scanned(reader, project, [deed], known_at)
+    done = deed.done(events, within, moment)
+    return (events if done is None else events.filter(done)).select("person", at=microseconds(events.time))
+
+
+def _by_pieces(firsts: ibis.Table, seconds: ibis.Table, length: int) -> ibis.Table:
+    pieces = firsts.group_by("person", piece=firsts["at"] // length).agg(
+        earliest=firsts["at"].min(), latest=firsts["at"].max()
+    )
+    # a second event looks into its own piece and the one before: so each piece stands at the next one's number, too
+    near = pieces.mutate(later=ibis.literal([0, 1], "array<int64>").unnest())
+    near = near.select("person", "earliest", "latest", piece=near.piece + near.later)
+    told = seconds.mutate(piece=seconds["at"] // length)
+    soon = [
+        told.person == near.person,
+        told.piece == near.piece,
+        told["at"] > near.earliest,
+        told["at"] <= near.latest + length,
+    ]
+    return told.semi_join(near, soon).select("person").distinct()
+
+
+def _flagged(
+    reader: Reader, project: Project, first: Deed, second: Deed, moment: Moment, known_at: datetime | None
+) -> ibis.Table:
+    """The events of a sequence: `person`, `time`, `at`, and whether each is a `first` and a `second` one."""
     events, within = scanned(reader, project, [first, second], known_at)
     flagged = events.select(
         "person",
@@ -44,36 +89,12 @@ def did_in_sequence(
         first=_flag(first, events, within, moment),
         second=_flag(second, events, within, moment),
     )
-    flagged = flagged.filter(flagged["first"] | flagged["second"])
-    did_not = isinstance(clause.then, ThenDidNot)
-    if clause.within.unit == "month":
-        months = MonthsLater(reader, window, moment.zone, clause.within.n)
-        return _by_the_next(months.beside(flagged), months.deadline, did_not=did_not)
-    length = clause.within.n * _LENGTHS[clause.within.unit]
-    if did_not:
-        return _by_the_next(flagged, lambda told: told["at"] + length, did_not=True)
-    return _by_pieces(flagged, length)
+    return flagged.filter(flagged["first"] | flagged["second"])
 
 
-def _flag(deed: Deed, events: ibis.Table, within: Bounds, moment: Moment) -> ibis.Value:
+def _flag(deed: Deed, events: ibis.Table, within: Scan, moment: Moment) -> ibis.Value:
     done = deed.done(events, within, moment)
     return ibis.literal(True) if done is None else done
-
-
-def _by_pieces(flagged: ibis.Table, length: int) -> ibis.Table:
-    # a second event counts in its own piece, and as the next one in the piece before
-    both = flagged.second.ifelse(ibis.literal([0, 1], "array<int64>"), ibis.literal([0], "array<int64>"))
-    told = flagged.select("person", "at", "first", "second", ahead=both.unnest())
-    here = told.ahead == 0
-    pieces = told.group_by("person", piece=told["at"] // length - told.ahead).agg(
-        earliest=_if(here & told["first"], told["at"]).min(),
-        latest=_if(here & told["first"], told["at"]).max(),
-        last_second=_if(here & told.second, told["at"]).max(),
-        next_second=_if(~here, told["at"]).min(),
-    )
-    near = (pieces.earliest < pieces.last_second) | (pieces.next_second - pieces.latest <= length)
-    # null or true is true, null or false is no answer, and a filter lets only true pass
-    return pieces.filter(near).select("person").distinct()
 
 
 def _by_the_next(flagged: ibis.Table, deadline: Any, *, did_not: bool) -> ibis.Table:
