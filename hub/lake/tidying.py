@@ -19,7 +19,7 @@ from hub.lake.reading import Reader, reading
 from hub.lake.snapshot import Filter, StoredFile, rows_of
 from hub.lake.tables import DELIVERIES, EVENTS, IDENTITY, LAYOUTS, MEMBERSHIP_CHANGES, PROFILES, TableLayout
 
-MOST_FILES = 32
+MOST_FILES = 16
 SMALL = 32 * 1024 * 1024
 """More than MOST_FILES files of one partition that are below SMALL bytes are put together."""
 
