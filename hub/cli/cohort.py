@@ -23,6 +23,7 @@ from hub.cli.context import (
     say_what_goes,
 )
 from hub.cli.definitions import CohortIds, File, Mixpanel, Set, TemplateName, Where, definition_from
+from hub.cli.explaining import ShowWaterfall, explain, overlap, preview, show_workings
 from hub.cli.lists import (
     Delimiter,
     Freeze,
@@ -136,10 +137,15 @@ def list_cohorts(as_json: Json = False) -> None:
 def show(
     name: Name,
     versions: Annotated[bool, typer.Option("--versions", help="List its versions instead: who changed it.")] = False,
+    waterfall: ShowWaterfall = False,
+    sql: Annotated[bool, typer.Option("--sql", help="The query that finds its people, instead.")] = False,
     as_json: Json = False,
 ) -> None:
     """One cohort: its definition, and its size when it was last counted."""
     hub = open_hub()
+    if waterfall or sql:
+        show_workings(hub, name, waterfall=waterfall, as_json=as_json)
+        return
     if versions:
         show_versions(hub, name, as_json=as_json)
         return
@@ -162,6 +168,9 @@ app.command()(members)
 app.command()(export)
 app.command()(refresh)
 app.command()(history)
+app.command()(explain)
+app.command()(overlap)
+app.command()(preview)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +32,13 @@ class Evidence:
     note: str = ""
 
 
-LEAVES, ENTERS, HAPPENS, PASSES, COMES, PROFILE, LISTED, KNOWN = (
+LEAVES, ENTERS, HAPPENS, PASSES, COMES, GOES, PROFILE, LISTED, KNOWN = (
     "leaves the window",
     "enters the window",
     "takes place",
     "passes a date",
     "comes near a date",
+    "goes far from a date",
     "profile",
     "list",
     "known",
@@ -66,5 +67,3 @@ class Turn:
     at: datetime | None = None
     cause: Cause | None = None
     known: bool = True
-    clause: str = field(default="", compare=False)
-    """The clause that changes, as text, for a group."""

@@ -17,6 +17,7 @@ from hub.cohorts.explain.doings import Doings, Happening
 from hub.cohorts.explain.evidence import (
     COMES,
     ENTERS,
+    GOES,
     HAPPENS,
     LEAVES,
     LISTED,
@@ -277,8 +278,10 @@ class ProfileJudge(Judge):
         if at in self._starts:
             return Cause(PROFILE, self._test.profile)
         instant = self._value(at).instant
-        passes_it = instant is not None and instant < at if self._test.op != "in the next" else instant == at
-        return Cause(PASSES if passes_it else COMES, self._test.profile, instant)
+        assert instant is not None, "nothing else changes as time goes by"
+        near = self._test.op == "in the next"
+        reached = PASSES if (at > instant) == near or at == instant else COMES if near else GOES
+        return Cause(reached, self._test.profile, instant)
 
     def _value(self, now: datetime) -> Value:
         return self._states[bisect_right(self._starts, now) - len(self._starts) - 1][1]

@@ -116,10 +116,10 @@ def turn_figures(since: Turn, until: Turn, zone: ZoneInfo) -> dict[str, Any]:
     """Since when and until when, with the reasons as sentences."""
     return {
         "since": since.at if since.known else None,
-        "since_because": because(since, zone),
+        "since_because": because(since, zone, past=True),
         "since_known": since.known,
         "changes_at": until.at if until.known else None,
-        "changes_because": because(until, zone),
+        "changes_because": because(until, zone, past=False),
         "changes_known": until.known,
     }
 

@@ -6,39 +6,39 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from hub.cohorts.explain.evidence import COMES, ENTERS, HAPPENS, KNOWN, LEAVES, LISTED, PASSES, PROFILE
+from hub.cohorts.explain.evidence import COMES, ENTERS, GOES, HAPPENS, KNOWN, LEAVES, LISTED, PASSES, PROFILE
 
 if TYPE_CHECKING:
     from hub.cohorts.explain.evidence import Turn
 
 
 def said(instant: datetime, zone: ZoneInfo) -> str:
-    """`3 March 2026 14:05`, with seconds only if there are whole ones that are not zero."""
+    """`3 March 2026 14:05`: the seconds are for machines."""
     local = instant.astimezone(zone)
-    clock = local.strftime("%H:%M:%S") if local.second else local.strftime("%H:%M")
-    return f"{local.day} {local.strftime('%B %Y')} {clock}"
+    return f"{local.day} {local.strftime('%B %Y %H:%M')}"
 
 
-def because(turn: Turn, zone: ZoneInfo) -> str:
-    """What makes a clause turn, as the rest of a sentence that begins with when: `when the "Purchase" of ...`."""
+def because(turn: Turn, zone: ZoneInfo, *, past: bool) -> str:
+    """What makes a clause turn, as the rest of a sentence: `when the "Purchase" of 3 December 2025 14:05 falls out of
+    the window`. `past` for what has happened."""
     cause, at = turn.cause, turn.at
     if cause is None or at is None:
         return ""
     of = said(cause.of, zone) if cause.of else ""
-    others = f" and {cause.more:,} more" if cause.more else ""
-    if cause.kind == LEAVES:
-        fall = "fall" if cause.more else "falls"
-        return f'when the "{cause.thing}" of {of}{others} {fall} out of the window' if cause.thing else ""
-    if cause.kind == ENTERS:
-        come = "come" if cause.more else "comes"
-        return f'when the "{cause.thing}" of {of}{others} {come} into the window'
-    return {
-        HAPPENS: f'with the "{cause.thing}" of that time',
-        PASSES: f"when its {cause.thing} is past, {of}",
-        COMES: f"when {cause.thing}, {of}, comes within reach"
-        if at < (cause.of or at)
-        else f"when {cause.thing}, {of}, is too long ago",
+    one = not cause.more
+    events = f'the "{cause.thing}" of {of}{"" if one else f" and {cause.more:,} more"}'
+    fall = "fell" if past else "falls" if one else "fall"
+    come = "came" if past else "comes" if one else "come"
+    is_was = "was" if past else "is"
+    known = {
+        LEAVES: f"when {events} {fall} out of the window" if cause.thing else "",
+        ENTERS: f"when {events} {come} into the window",
+        HAPPENS: f'with the "{cause.thing}" of then',
+        PASSES: f"when {cause.thing}, {of}, {is_was} reached",
+        COMES: f"when {cause.thing}, {of}, {is_was} near enough",
+        GOES: f"when {cause.thing}, {of}, {is_was} too long ago",
         PROFILE: f"when the hub got to know {cause.thing}",
         LISTED: f"when the list of {cause.thing} changed",
-        KNOWN: "with the first that is known of them",
-    }[cause.kind]
+        KNOWN: "with the first event of theirs",
+    }
+    return known[cause.kind]
