@@ -154,7 +154,8 @@ def _question() -> None:
 def _compact(home: Path) -> None:
     """Compact the lake; once the server's own maintenance is done, should it be at it."""
     until = time.monotonic() + _SETTLING
-    while (done := subprocess.run([HUB, "lake", "compact"], env=environment(home), capture_output=True)).returncode:
+    command = [HUB, "lake", "compact"]
+    while (done := subprocess.run(command, env=environment(home), capture_output=True, check=False)).returncode:
         if time.monotonic() > until:
             sys.exit(done.stderr.decode())
         time.sleep(1)
