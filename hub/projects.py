@@ -129,7 +129,7 @@ class Projects:
 
     def _data(self, project: Project) -> dict[str, int]:
         workspace = replace(self._workspace, project=project)
-        with workspace.reading() as reader:
+        with workspace.reading_here() as reader:
             events = reader.value(reader.table(EVENTS, [("project_id", "=", str(project.id))]).count())
         with self._store.reading() as connection:
             rows = [

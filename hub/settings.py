@@ -84,9 +84,11 @@ class Settings(BaseSettings):
     actor: str = ""
     """Who is at work, for the history of what was changed; empty means the login name."""
     memory_limit: str = "2GiB"
-    """What one DuckDB connection may use before it spills to disk."""
+    """What one DuckDB connection may use before it spills to disk, and what this machine's part of Spark may."""
     threads: int = Field(default=0, ge=0)
     """Threads of one DuckDB connection; 0 means one a core."""
+    engine: str = "duckdb"
+    """What answers questions: `duckdb`, or `spark://HOST:7077` with properties of Spark after a `?`."""
     warehouse_seconds: int = Field(default=600, gt=0)
     """How long a query on a warehouse may take."""
     allow_private: bool = Field(default=False, validation_alias=AliasChoices("allow_private", "HUB_ALLOW_PRIVATE"))

@@ -78,7 +78,7 @@ class Status:
 def status(hub: Hub) -> Status:
     """Count what a hub holds, and say what to do next."""
     project = hub.workspace.project
-    with hub.workspace.reading() as reader:
+    with hub.workspace.reading_here() as reader:
         ours: list[Filter] = [("project_id", "=", str(project.id))]
         count, newest = deduplicated.count(reader, ours), deduplicated.newest(reader, ours)
     with hub.workspace.store.reading() as connection:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.lake.lake import Lake
-    from hub.lake.reading import Reader
+    from hub.lake.reading import DuckDbReader, Reader
     from hub.settings import Settings
     from hub.store.store import Store
 
@@ -55,7 +55,24 @@ class Workspace:
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
-        """Open the lake for queries, within the memory and the threads that the settings allow.
+        """Open the lake for questions, with the engine, the memory and the threads that the settings say.
+
+        What has arrived by now is moved there first. Raises as of `hub.lake.reading.asking`.
+        """
+        from hub.lake.reading import asking
+
+        if self.drain:
+            self.drain()
+        settings = self.settings
+        with asking(
+            self.lake, engine=settings.engine, memory_limit=settings.memory_limit, threads=settings.threads
+        ) as reader:
+            yield reader
+
+    @contextmanager
+    def reading_here(self) -> Iterator[DuckDbReader]:
+        """Open the lake within this process, whatever the engine: for the hub's own books (what partners hold, a run's
+        plan, whether an event is there already), which are small, and beside files of this machine.
 
         What has arrived by now is moved there first.
         """

@@ -63,7 +63,7 @@ def _not_stored(workspace: Workspace, connection: str, events: list[MessageEvent
     months = sorted({_month(event.time + shift) for event in events for shift in (-_NEAR, timedelta(), _NEAR)})
     filters: list[tuple[str, str, Any]] = [("project_id", "=", str(workspace.project.id)), ("month", "in", months)]
     ids = pa.table({"insert_id": [event.id for event in events]})
-    with workspace.reading() as reader:
+    with workspace.reading_here() as reader:
         stored = reader.table(EVENTS, filters)
         ours = stored.filter(stored.strings.get(CONNECTION) == connection)
         found = ours.semi_join(reader.rows(ids), "insert_id").select("insert_id").distinct()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 import ibis.expr.datatypes as dt
-import pyarrow as pa
 
 from hub.lake.slices import WHOLE
 from hub.lake.tables import EVENTS, TAIL
@@ -29,7 +28,6 @@ ROW = ("filename", "file_row_number")
 """What tells one row of some files from all others (`Reader.of_files`, numbered)."""
 
 _DAY = 86_400  # seconds
-_HASHES = pa.schema([("hashed", pa.uint64())])
 
 
 def equal_again(reader: Reader, paths: Sequence[str], narrow: Narrow | None = None) -> ibis.Table | None:
@@ -74,15 +72,15 @@ def _again(
     """Nearly always there are few or none: hashes of narrow columns tell which rows have to be looked at."""
     seen = _passing(reader.of_files(EVENTS, paths), narrow)
     hashes = seen.select(hashed=hashed(seen)).group_by("hashed").agg(times=ibis._.count())
-    suspects = pa.Table.from_batches(reader.batches(hashes.filter(hashes.times > 1).select("hashed")), _HASHES)
-    if not suspects.num_rows:
+    suspects = reader.keep(hashes.filter(hashes.times > 1).select("hashed"))
+    if not reader.value(suspects.count()):
         return None
     rows = _passing(reader.of_files(EVENTS, paths, numbered=True), narrow)
-    rows = rows.mutate(hashed=hashed(rows)).semi_join(reader.rows(suspects), "hashed")
+    rows = rows.mutate(hashed=hashed(rows)).semi_join(suspects, "hashed")
     newest_first = [
         (rows[TAIL] > WHOLE).desc(),
         rows.received_at.desc(),
-        rows.filename.hash(),
+        rows.filename,
         rows.file_row_number.desc(),
     ]
     ranked = rows.mutate(nth=ibis.row_number().over(group_by=key(rows), order_by=newest_first))
@@ -100,7 +98,7 @@ _TIME = dt.Timestamp(timezone="UTC", scale=6)
 
 @ibis.udf.scalar.builtin(name="hash", signature=(("string", "string", _TIME), "uint64"))
 def _hash_of(event, distinct_id, time):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """DuckDB's hash of several values, which Ibis has for one value only."""
+    """DuckDB's hash of several values, which Ibis has for one value only. On Spark: xxhash64."""
 
 
 @ibis.udf.scalar.builtin(name="hash", signature=(("string", "string", "string", "int64"), "uint64"))

@@ -127,6 +127,7 @@ class Engine:
                 mapping=parties.run.mapping,
             )
             write_members(reader, people, file)
+        with self._workspace.reading_here() as reader:
             record_now(self._workspace, reader, asked, reader.files(file))
         self._ledger.move(parties.run.id, RunState.PLANNING, as_of=asked.question.now)
 
@@ -135,7 +136,7 @@ class Engine:
         run_id, audience_id = parties.run.id, parties.audience.id
         members = members_file(self._workspace, run_id)
         parked = write_parked(self._ledger.parked(audience_id), parked_file(self._workspace, run_id))
-        with self._workspace.reading() as reader:
+        with self._workspace.reading_here() as reader:
             plan = write_plan(
                 reader,
                 members=members,

@@ -45,7 +45,7 @@ def compact(workspace: Workspace, audience_id: int) -> bool:
     Only whoever has the audience's lease may call this. Killed in the middle, it has changed nothing. Raises
     StoreError when it could not, or when the audience's rows changed meanwhile; then too.
     """
-    with workspace.reading() as reader:
+    with workspace.reading_here() as reader:
         rows = reader.table(HELD, [("audience_id", "=", str(audience_id))])
         base = reader.value(rows.run_id.min())
         if base is None:

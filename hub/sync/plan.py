@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from hub.clock import now
 from hub.errors import StoreError
-from hub.lake.reading import Reader
+from hub.lake.reading import DuckDbReader, Reader
 from hub.lake.tables import TIME
 from hub.people.views import with_person
 from hub.sync.held import held_by
@@ -97,7 +97,7 @@ def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
 
 
 def write_plan(
-    reader: Reader,
+    reader: DuckDbReader,
     *,
     members: Path,
     plan: Path,
@@ -273,7 +273,7 @@ def _waiting(reader: Reader, parked: Path | None, connector_version: str) -> ibi
     return rows.filter(rows.version == connector_version, rows.retry_at > now()).select("key", "action", "fingerprint")
 
 
-def _write_sorted(reader: Reader, changes: ibis.Table, path: Path) -> str:
+def _write_sorted(reader: DuckDbReader, changes: ibis.Table, path: Path) -> str:
     import duckdb
 
     path.parent.mkdir(parents=True, exist_ok=True)

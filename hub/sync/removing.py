@@ -58,7 +58,7 @@ def removal(workspace: Workspace, ownership: Ownership, sync: Row[Any]) -> Remov
     writer = ownership.rival(sync)
     held = 0
     if live := [row.id for row in known if row.gone_at is None and row.project_id == sync.project_id]:
-        with workspace.reading() as reader:
+        with workspace.reading_here() as reader:
             held = reader.value(held_by(reader, live[0]).count())
     return Removal(
         sync=sync.name,
