@@ -59,7 +59,8 @@ def _with_a_sync_of_before_removals(tmp_path) -> Store:
     at = "2026-01-01 00:00:00"
     with store.writing() as connection:
         for statement in (
-            f"insert into projects (id, name, timezone, identity, created_at) values (1, 'default', 'UTC', 'simplified', '{at}')",
+            "insert into projects (id, name, timezone, identity, created_at) "
+            f"values (1, 'default', 'UTC', 'simplified', '{at}')",
             f"insert into cohorts values (7, 1, 'loyal', '', '{{}}', 1, '{at}', '{at}', null, null)",
             "insert into connections values "
             f"(8, 1, 'news', 'm', '{{}}', '', 'connected', '', '', '', '{at}', '{at}', '{at}')",
