@@ -152,10 +152,13 @@ def _overlap_lines(found: Overlap) -> Iterator[str]:
 
 
 def _told(found: Explanation) -> Iterator[str]:
+    from hub.cohorts.explain.evidence import NEVER
+
     zone, who = found.zone, harmless(found.asked)
     of_whom = "" if found.asked == found.person else f" ({harmless(found.person)})"
     verb = "is" if found.member else "is not"
-    yield from _folded(f"{who}{of_whom} {verb} in {harmless(found.cohort)}{_since(found.since, zone)}.")
+    never = ", and never was" if not found.member and found.is_person and found.since == NEVER else ""
+    yield from _folded(f"{who}{of_whom} {verb} in {harmless(found.cohort)}{never or _since(found.since, zone)}.")
     if not found.is_person:
         yield from _folded("They have neither an event nor a profile, so that no definition holds for them.")
     yield from _folded(_until(found.until, zone, leaves="They leave" if found.member else "They enter"))

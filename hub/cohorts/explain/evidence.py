@@ -67,3 +67,7 @@ class Turn:
     at: datetime | None = None
     cause: Cause | None = None
     known: bool = True
+
+
+NEVER = Turn()
+"""A clause that never turned, or never will."""
