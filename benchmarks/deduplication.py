@@ -58,7 +58,7 @@ _ROWS = """
 """
 
 
-def main(events: int = 8_000_000) -> float:
+def main(events: int = 12_000_000) -> float:
     """Make both lakes, measure, print a line a question and one of all; returns the ratio of all."""
     now = datetime.now(UTC).replace(microsecond=0)
     with TemporaryDirectory() as folder:
