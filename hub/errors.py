@@ -11,6 +11,7 @@
     │   ├── InputError            a file or value that is not what it says
     │   └── AddressRefused        an address on the hub's own network
     ├── Busy                      somebody else is doing it right now
+    ├── Held                      a guard stopped it until a person has looked; exit code 3
     ├── Interrupted               stopped by a signal after saving; exit code 130 or 143
     ├── StoreError                the control plane or the lake cannot be used (full disk, newer schema)
     │   └── Overtaken             what was to be replaced has changed meanwhile; nothing was written, try again
@@ -77,6 +78,12 @@ class AddressRefused(UsageError):
 
 class Busy(HubError):
     """Another process is doing this very thing now."""
+
+
+class Held(HubError):
+    """A guard stopped it: what a person approved is not what would be done now. Nothing was changed."""
+
+    exit_code = 3
 
 
 class Interrupted(HubError):

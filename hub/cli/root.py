@@ -257,6 +257,43 @@ def restore(
 
 
 @app.command()
+def apply(
+    file: Annotated[Path | None, typer.Argument(help="What the project is to hold; - for stdin.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would be done, and its digest; do nothing.")] = False,
+    digest: Annotated[str, typer.Option(metavar="D", help="Do the plan with this digest, and no other.")] = "",
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what the file's sections do not have.")] = False,
+    message: Annotated[str, typer.Option("--message", "-m", help="Why, for the history of cohorts.")] = "",
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of such a file instead.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Make connections, cohorts and syncs what a file says. Applying it again changes nothing.
+
+    Everything is checked first. The digest of a plan binds what was reviewed: hub apply hub.yaml --digest D is refused
+    (exit code 3) when the file or the hub has changed since. `hub export hub.yaml` writes such a file.
+    """
+    from hub.cli.apply import apply as apply_file
+    from hub.cli.apply import print_schema
+
+    if schema:
+        print_schema()
+        return
+    apply_file(file, plan_only=plan, digest=digest, prune=prune, message=message, yes=yes, as_json=as_json)
+
+
+@app.command()
+def export(
+    file: Annotated[Path | None, typer.Argument(help="The file to write; standard output if left out.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write connections (without their secrets), cohorts and syncs as a file that `hub apply` reads."""
+    from hub.cli.apply import export as export_file
+
+    export_file(file, replace=replace, as_json=as_json)
+
+
+@app.command()
 def tui() -> None:
     """Open the terminal UI."""
     from importlib.metadata import entry_points

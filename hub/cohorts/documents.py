@@ -131,6 +131,15 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _represented_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Text of several lines stands as it is, line by line, where that reads back as the same."""
+    lines = text.split("\n")
+    plain = len(lines) > 1 and all(line.isprintable() and line == line.strip() != "" for line in (lines[0], lines[-1]))
+    plain = plain and all(line.isprintable() and line == line.rstrip() for line in lines)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if plain else None)
+
+
+_Dumper.add_representer(str, _represented_text)
 _Loader.yaml_implicit_resolvers = _resolvers()
 _Dumper.yaml_implicit_resolvers = {
     letter: [*_Loader.yaml_implicit_resolvers.get(letter, []), *resolvers]

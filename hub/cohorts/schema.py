@@ -31,7 +31,7 @@ def definition_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a definition's document, in all the ways in which it can be written."""
     models: list[type[Model]] = [Definition, *ELEMENT_KINDS.values()]
     _, schema = models_json_schema([(model, "validation") for model in models])
-    parts = _without_noise(schema)["$defs"]
+    parts = without_noise(schema)["$defs"]
     made = parts.pop("Definition")
     for name in ("EventTest", "ProfileTest"):
         parts[name]["anyOf"] = _by_operator(_values_of_tests(dates=True))
@@ -61,10 +61,10 @@ def _whole(clause: dict[str, Any], header: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _without_noise(schema: Any) -> Any:
+def without_noise(schema: Any) -> Any:
     """The schema without titles made of names, and without null for what may be left out."""
     if isinstance(schema, list):
-        return [_without_noise(each) for each in schema]
+        return [without_noise(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {key: value for key, value in schema.items() if key != "title" or not isinstance(value, str)}
@@ -75,7 +75,7 @@ def _without_noise(schema: Any) -> Any:
         kept = {**choices[0], **kept}
     elif choices:
         kept["anyOf"] = choices
-    return {key: _without_noise(value) for key, value in kept.items()}
+    return {key: without_noise(value) for key, value in kept.items()}
 
 
 def _values_of_tests(*, dates: bool) -> list[tuple[tuple[str, ...], Any]]:

@@ -16,6 +16,7 @@ from hub.cohorts.cohort import Cohort, CohortCount, cohort_of
 from hub.cohorts.definition import Definition
 from hub.cohorts.editing import (
     Edited,
+    Followers,
     Wanted,
     check_definition,
     described,
@@ -144,6 +145,11 @@ class Cohorts:
             changed = rewrite(connection, row, document, self._signed(message), change=REVERTED, restored=to)
             following = followers(connection, self._project_id, name)
         return Edited(self.get(name), changed, following)
+
+    def followers(self, name: str) -> Followers:
+        """What follows a change of a cohort. Raises NotFound."""
+        with self._store.reading() as connection:
+            return followers(connection, self._project_id, self._row(connection, name).name)
 
     def versions(self, name: str) -> Sequence[Version]:
         """Every version of a cohort, the first one first; of the one that was removed last, if there is none now.

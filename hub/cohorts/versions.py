@@ -60,11 +60,7 @@ class Version:
 
     def lines(self) -> list[str]:
         """All that is said of the cohort, as lines for people: those of two versions are compared."""
-        described = [f"# {line}" for line in self.description.splitlines()]
-        if self.kind == DYNAMIC:
-            return [*described, *clause_lines(stored_definition(self.document, name=self.cohort))]
-        own = {key: value for key, value in self.document.items() if key not in HEADER}
-        return [*described, *write_yaml(own).splitlines()]
+        return lines_of(self.kind, {**self.document, "description": self.description}, self.cohort)
 
     def figures(self) -> dict[str, Any]:
         """For machines: the stable keys of a version in `hub cohort show --versions --json` and `diff --json`."""
@@ -100,6 +96,16 @@ class Difference:
             "to": self.after.figures(),
             "lines": self.lines(),
         }
+
+
+def lines_of(kind: str, document: Mapping[str, Any], name: str) -> list[str]:
+    """A cohort's document as lines for people: its description, then the text of its definition, a clause a line, or
+    where its members come from. Raises DefinitionError when a newer hub wrote it."""
+    lines = [f"# {line}" for line in str(document.get("description", "")).splitlines()]
+    if kind == DYNAMIC:
+        return [*lines, *clause_lines(stored_definition(document, name=name))]
+    own = {key: value for key, value in document.items() if key not in HEADER}
+    return [*lines, *write_yaml(own).splitlines()]
 
 
 def compared(before: Sequence[str], after: Sequence[str]) -> list[str]:

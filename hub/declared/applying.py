@@ -1,0 +1,186 @@
+"""Applying a file: partners and warehouses are asked first, then things are written, and removed last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from sqlalchemy.exc import IntegrityError
+
+from hub.cohorts.editing import insert, rewrite, row_to_change
+from hub.cohorts.lists.sources import SQL, Sql, stored_source
+from hub.cohorts.references import named_cohorts
+from hub.cohorts.rows import taken
+from hub.cohorts.versions import Signature
+from hub.declared.connections import connection_values, password_of_warehouse
+from hub.declared.planning import plan_of
+from hub.errors import Held, HubError, UsageError
+from hub.store.holding import holding
+
+if TYPE_CHECKING:
+    from hub.app import Hub
+    from hub.connectors.connections import Tried
+    from hub.declared.file import Declared
+    from hub.declared.plan import Action, Entry, Plan
+
+
+def apply_file(hub: Hub, declared: Declared, *, prune: bool = False, digest: str = "", message: str = "") -> Plan:
+    """Make the hub what the file says, and return what was done. Applying it again changes nothing.
+
+    Blocks, and must not be called on an event loop. With `digest`, only the very plan that has it is carried out.
+    `message` stands in the history of cohorts. Raises Held (another digest), UsageError (a secret is missing), as
+    `plan_of`, PartnerError, WarehouseError: then nothing was changed. What fails later, such as a full disk, leaves
+    what was done before, and its error says so.
+    """
+    project = hub.workspace.project
+    with holding(hub.workspace.store, f"apply {project.id}", what=f"A file for the project {project.name}"):
+        plan = plan_of(hub, declared, prune=prune)
+        if digest and digest != plan.digest:
+            raise Held(
+                f"{declared.source} or the hub has changed since the plan {digest[:12]} was made: now it is "
+                f"{plan.digest[:12]}.",
+                hint="Nothing was changed. Look at the new plan with --plan.",
+            )
+        if plan.needs:
+            raise UsageError(
+                f"{declared.source}: secrets are missing: {', '.join(plan.needs)}.",
+                hint="Nothing was changed. Set these variables in the environment.",
+            )
+        _Applying(hub, declared, plan, message or f"hub apply {declared.source}").all()
+    return plan
+
+
+class _Applying:
+    def __init__(self, hub: Hub, declared: Declared, plan: Plan, message: str) -> None:
+        self._hub = hub
+        self._spec = declared.spec
+        self._plan = plan
+        self._by = Signature(hub.settings.who, message)
+        self._done: list[Entry] = []
+
+    def all(self) -> None:
+        """Do everything, in an order in which each thing finds what it rests on."""
+        with self._told():
+            tried = asyncio.run(self._tried())
+            self._warehouses()
+            self._ask_warehouses()
+            self._connections(tried)
+            self._cohorts()
+            self._syncs()
+            self._remove()
+
+    async def _tried(self) -> dict[str, Tried]:
+        """Ask the partners whether the connections that are made or changed work."""
+        found = {}
+        for entry in self._plan.of("connections", "make", "change"):
+            spec = self._spec.connections[entry.name]
+            kind = self._hub.plugins.connector(spec.connector)
+            values = connection_values(self._hub, kind, entry.name, spec)
+            try:
+                found[entry.name] = await self._hub.connections.tried(spec.connector, values)
+            except HubError as error:
+                error.message = f"The connection {entry.name}: {error.message}"
+                raise
+        return found
+
+    def _warehouses(self) -> None:
+        for entry in self._each("warehouses", "make", "change"):
+            parts = urlsplit(self._spec.warehouses[entry.name].url)
+            if password := password_of_warehouse(entry.name):
+                user, _, host = parts.netloc.rpartition("@")
+                parts = parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}")
+            keep = self._hub.warehouses.add if entry.action == "make" else self._hub.warehouses.edit
+            keep(entry.name, urlunsplit(parts))
+
+    def _ask_warehouses(self) -> None:
+        """Ask whether the queries that are new can be asked at all."""
+        from hub.cohorts.lists.querying import tried
+
+        for entry in self._plan.of("cohorts", "make", "change"):
+            kind, document = self._plan.documents[entry.name]
+            if kind == SQL:
+                source = stored_source(kind, document, name=entry.name)
+                assert isinstance(source, Sql)
+                tried(self._hub.workspace, source)
+
+    def _connections(self, tried: dict[str, Tried]) -> None:
+        for entry in self._each("connections", "make", "change"):
+            keep = self._hub.connections.keep if entry.action == "make" else self._hub.connections.put
+            keep(entry.name, tried[entry.name])
+
+    def _cohorts(self) -> None:
+        """All cohorts in one transaction."""
+        project_id, wanted = self._hub.workspace.project.id, self._plan.of("cohorts", "make", "change")
+        with self._hub.workspace.store.writing() as connection:
+            for entry in wanted:
+                kind, document = self._plan.documents[entry.name]
+                if entry.action == "change":
+                    row = row_to_change(connection, project_id, entry.name, self._plan.versions[entry.name])
+                    rewrite(connection, row, document, self._by)
+                    continue
+                try:
+                    insert(connection, project_id, entry.name, document, self._by, kind=kind)
+                except IntegrityError as error:
+                    raise taken(entry.name) from error
+        self._done += wanted
+
+    def _syncs(self) -> None:
+        for entry in self._each("syncs", "make", "change"):
+            spec = self._spec.syncs[entry.name]
+            if entry.action == "make":
+                self._hub.syncs.start(
+                    spec.cohort,
+                    spec.connection,
+                    every=spec.every,
+                    audience=spec.audience_name,
+                    name=entry.name,
+                    mapping=spec.mapping,
+                    stopped=bool(spec.stopped),
+                )
+                continue
+            fields = {each.name: each.after for each in entry.fields}
+            if fields.keys() & {"every", "mapping"}:
+                self._hub.syncs.change(entry.name, every=spec.every, mapping=spec.mapping)
+            if "stopped" in fields:
+                (self._hub.syncs.stop if spec.stopped else self._hub.syncs.resume)(entry.name)
+
+    def _remove(self) -> None:
+        for entry in self._each("syncs", "remove"):
+            asyncio.run(self._hub.syncs.remove(entry.name))
+        for entry in self._users_first(self._plan.of("cohorts", "remove")):
+            self._hub.cohorts.remove(entry.name, message=self._by.reason)
+            self._done.append(entry)
+        for entry in self._each("connections", "remove"):
+            self._hub.connections.remove(entry.name)
+        for entry in self._each("warehouses", "remove"):
+            self._hub.warehouses.remove(entry.name)
+
+    def _users_first(self, entries: tuple[Entry, ...]) -> list[Entry]:
+        """Cohorts so that each comes before those that it names."""
+        by_name = {entry.name: entry for entry in entries}
+        names = {name: named_cohorts(self._hub.cohorts.get(name).definition) for name in by_name}
+        order = [*TopologicalSorter(names).static_order()]
+        return [by_name[name] for name in reversed(order) if name in by_name]
+
+    def _each(self, section: str, *actions: Action) -> Iterator[Entry]:
+        """The entries to do, each noted as done when the next one is asked for."""
+        for entry in self._plan.of(section, *actions):
+            yield entry
+            self._done.append(entry)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in an error what had been done before it."""
+        try:
+            yield
+        except HubError as error:
+            if not self._done:
+                raise
+            done = ", ".join(f"{entry.thing} {entry.name}" for entry in self._done[:10])
+            more = f" and {len(self._done) - 10} more" if len(self._done) > 10 else ""
+            error.hint = f"{error.hint} Done before: {done}{more}. Applying the file again goes on.".strip()
+            raise

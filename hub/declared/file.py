@@ -1,0 +1,220 @@
+"""The file that says what a hub holds: its keys, and reading it with errors that name file, line and path.
+
+::
+
+    version: 1
+    project: {timezone: Europe/Oslo, identity: simplified}
+    connections:
+      news:
+        connector: mailchimp
+        settings: {audience: a6b5da1054}
+    cohorts:
+      loyal:
+        description: Bought three times
+        text: did "Purchase" at least 3 times
+    syncs:
+      loyal-news: {cohort: loyal, connection: news, every: 2h}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
+
+from hub.cohorts.definition import VERSION as DEFINITION_VERSION
+from hub.cohorts.definition import Definition
+from hub.cohorts.documents import Document, parse
+from hub.cohorts.documents import Path as FieldPath
+from hub.cohorts.lists.sources import DISTINCT_ID, Sql
+from hub.cohorts.model import Model, Name, Words, shown, wrong
+from hub.cohorts.reading import place_of, validated
+from hub.errors import DefinitionError, InputError, UsageError
+from hub.sync.intervals import interval, interval_text
+
+VERSION = 1
+"""The newest version of such files that this hub reads."""
+
+SECTIONS = ("warehouses", "connections", "cohorts", "syncs")
+"""In the order in which they are applied."""
+
+HINT = "Nothing was changed. docs/hub-as-code.md shows such a file; `hub apply --schema` prints its JSON Schema."
+
+_WHAT = ("text", "definition", "sql", "received", "static")
+
+
+def _group(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise wrong(f"must be a group of names, not {shown(value)}")
+    return value
+
+
+def _every(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    try:
+        found = interval(value) if isinstance(value, str) else None
+    except UsageError:
+        found = None
+    if found is None or found < timedelta(minutes=1):
+        raise wrong(f"must be an interval of a minute or more, such as 30m, 2h or 1d, not {shown(value)}")
+    return found
+
+
+def _only_true(value: Any) -> Any:
+    if value is not True:
+        raise wrong(f"must be true, or be left out, not {shown(value)}")
+    return value
+
+
+Every = Annotated[
+    timedelta, BeforeValidator(_every), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *(s|m|min|h|d)$"})
+]
+"""How often a sync runs."""
+
+
+class ProjectSpec(Model):
+    """What the project has to be: compared, never changed."""
+
+    timezone: Name | None = None
+    identity: Literal["simplified", "original"] | None = None
+
+
+class WarehouseSpec(Model):
+    """A database that is asked for members. Its password is no part of the file."""
+
+    url: Name
+
+
+class ConnectionSpec(Model):
+    """An account at a partner: its settings without its secrets. What is left out has the connector's default."""
+
+    connector: Name
+    settings: dict[Name, Any] = Field(default={})
+
+
+class ListSpec(Model):
+    """A list whose members are data, and no part of the file: what they are known by."""
+
+    key: Name = DISTINCT_ID
+
+
+class CohortSpec(Model):
+    """A cohort: its definition as text or spelt out, or where its members come from."""
+
+    description: Words = ""
+    text: Words | None = None
+    definition: Definition | None = None
+    sql: Sql | None = None
+    received: ListSpec | None = None
+    static: ListSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_one_thing(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            found = [key for key in _WHAT if data.get(key) is not None]
+            if len(found) != 1 and not {*data} - {"description", *_WHAT}:
+                several = f"has {' and '.join(found)}, and can have one of them"
+                raise wrong(several if found else f"must have one of {', '.join(_WHAT)}")
+            _check_definition_version(data.get("definition"))
+        return data
+
+
+class SyncSpec(Model):
+    """A sync. `stopped` left out leaves it as it is; a new one is active then."""
+
+    cohort: Name
+    connection: Name
+    every: Every | None = None
+    once: Annotated[Literal[True], BeforeValidator(_only_true)] | None = None
+    audience: Name | None = None
+    mapping: Annotated[dict[Name, Name], BeforeValidator(_group)] = Field(default={})
+    stopped: bool | None = None
+
+    @model_validator(mode="after")
+    def _runs_somehow(self) -> SyncSpec:
+        if (self.every is None) == (self.once is None):
+            raise wrong("must have either every (such as 2h) or once: true")
+        return self
+
+    @property
+    def audience_name(self) -> str:
+        """Its name at the partner."""
+        return self.audience or f"hub: {self.cohort}"
+
+
+Section = BeforeValidator(_group)
+
+
+class HubFile(Model):
+    """The whole file. A section that it does not have is not spoken of: nothing of it is changed or removed."""
+
+    version: Literal[1] = 1
+    project: ProjectSpec = ProjectSpec()
+    warehouses: Annotated[dict[Name, WarehouseSpec], Section] = Field(default={})
+    connections: Annotated[dict[Name, ConnectionSpec], Section] = Field(default={})
+    cohorts: Annotated[dict[Name, CohortSpec], Section] = Field(default={})
+    syncs: Annotated[dict[Name, SyncSpec], Section] = Field(default={})
+
+    @property
+    def spoken_of(self) -> set[str]:
+        """The sections that the file has."""
+        return self.model_fields_set & {*SECTIONS}
+
+    @model_serializer(mode="plain")
+    def _as_written(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"version": self.version, "project": _without_defaults(self.project)}
+        for section in SECTIONS:
+            entries: Mapping[str, Model] = getattr(self, section)
+            found[section] = {name: _without_defaults(entry) for name, entry in entries.items()}
+        return found
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A file that was read: what it says, and where each part of it stands. `source` names it in errors."""
+
+    spec: HubFile
+    document: Document
+    source: str
+
+    def problem(self, path: FieldPath, said: str, hint: str = HINT) -> InputError:
+        """The refusal of a part of the file: `said` is the end of a sentence."""
+        return InputError(f"{place_of(path, self.document, self.source)}{said}", hint=hint)
+
+
+def read_hub_file(text: str, source: str) -> Declared:
+    """Read a hub's file, YAML or JSON. Raises DefinitionError with file, line, path, and what could stand there."""
+    document = parse(text, source)
+    if not isinstance(document.value, Mapping):
+        raise DefinitionError(f"{source}: must be a group of keys, not {shown(document.value)}.", hint=HINT)
+    version = document.value.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise DefinitionError(
+            f"{source}: version: is {version}, and this hub reads such files up to version {VERSION}.",
+            hint="A newer hub wrote it: use that version.",
+        )
+    if version is None:
+        raise DefinitionError(f"{source}: version: is missing.", hint=f"Begin the file with `version: {VERSION}`.")
+    return Declared(validated(HubFile, document, source, hint=HINT), document, source)
+
+
+def _check_definition_version(value: Any) -> None:
+    version = value.get("version") if isinstance(value, Mapping) else None
+    if isinstance(version, int) and version > DEFINITION_VERSION:
+        raise wrong(f"is of version {version}: a newer hub wrote it", key="definition")
+
+
+def _without_defaults(entry: Model) -> dict[str, Any]:
+    found = entry.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    if isinstance(entry, SyncSpec) and entry.every is not None:
+        found["every"] = interval_text(entry.every)
+    if isinstance(entry, CohortSpec):
+        for key in ("received", "static"):
+            if getattr(entry, key) is not None:
+                found[key] = {"key": getattr(entry, key).key}
+    return found
