@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench storm crash browser fuzz clean
+.PHONY: install demo demo-tui test check bench storm crash browser fuzz spark clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -39,6 +39,10 @@ browser: install  ## Slow, needs node and npm: the official mixpanel-browser aga
 
 fuzz: install  ## Bytes from anywhere into the decoder for a minute; led by coverage with the extra `fuzz`.
 	$(BIN)/python -m checks.fuzz
+
+spark: install  ## Slow, needs Java 17: a real cluster of Spark beside DuckDB; both must name the same people.
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,spark]'
+	$(BIN)/python -m checks.spark
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache

@@ -26,6 +26,7 @@ from hub.cohorts.frequent import asks_the_opposite, is_most_frequent, most_frequ
 from hub.cohorts.lists.listing import known_people
 from hub.cohorts.plan import EVENTS, PROFILES, Asked, Plan, Scanning
 from hub.cohorts.sequences import did_in_sequence
+from hub.cohorts.support import refuse_lacking
 from hub.people.views import event_people, people_events, people_profiles
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class _Compilation:
     def __init__(
         self, reader: Reader, project: Project, questions: Sequence[Question], columns: Columns | None
     ) -> None:
+        refuse_lacking(reader.engine, questions)
         self._reader = reader
         self._project = project
         self._columns = columns

@@ -52,8 +52,8 @@ def _number_text(sql: SparkSql, number: Any) -> Any:
     f = sql.f
     java = f.anon.string(number)
     sign = sql.if_(number < 0, "-", "")
-    digits = f.anon.regexp_replace(f.anon.split_part(java, "E", 1), "[-.]|[.]0$", "")
-    exponent = sql.cast(f.anon.split_part(java, "E", 2), "int64")
+    digits = f.anon.regexp_replace(f.anon.split_part(java, "E", 1), "[.]0$|[-.]", "")
+    exponent = sge.TryCast(this=f.anon.split_part(java, "E", 2), to=sge.DataType.build("int"))
     whole = f.anon.rpad(digits, exponent + 1, "0")
     fraction = f.anon.substr(digits, exponent + 2)
     large = f.anon.concat(sign, f.anon.substr(whole, 1, exponent + 1), ".", sql.if_(fraction.eq(""), "0", fraction))
@@ -87,14 +87,14 @@ def _variant(sql: SparkSql, document: Any) -> Any:
     return sql.f.anon.try_parse_json(document)
 
 
-def _cast(value: Any, kind: str) -> Any:
+def _cast(sql: SparkSql, variant: Any, kind: str) -> Any:
     """Null for what is no such value."""
-    return sge.TryCast(this=value, to=sge.DataType.build(kind, dialect="spark"))
+    return sql.f.anon.try_variant_get(variant, "$", sge.convert(kind))
 
 
 def _keys(sql: SparkSql, document: Any) -> Any:
     """An object as a map of its keys. No path is written: Spark has none for a key with both kinds of quotes."""
-    return _cast(_variant(sql, document), "MAP<STRING, VARIANT>")
+    return _cast(sql, _variant(sql, document), "map<string, variant>")
 
 
 def _at(sql: SparkSql, op: ops.ScalarUDF, document: Any) -> Any:
@@ -123,7 +123,7 @@ def _json_part(sql: SparkSql, op: ops.ScalarUDF, document: Any, path: Any) -> An
     if _literal(op, 1) == "$[*]":
         element = sge.to_identifier("element", quoted=True)
         texts = sge.Lambda(this=sql.f.anon.to_json(sge.column(element)), expressions=[element])
-        return sql.f.anon.transform(_cast(_variant(sql, document), "ARRAY<VARIANT>"), texts)
+        return sql.f.anon.transform(_cast(sql, _variant(sql, document), "array<variant>"), texts)
     return sql.f.anon.to_json(_at(sql, op, document))
 
 
@@ -135,7 +135,7 @@ _SPELLED: dict[str, Callable[..., Any]] = {
         _keys(sql, document), sge.convert(_key(_literal(op, 1)))
     ),
     "json_type": _json_type,
-    "json_extract_string": lambda sql, op, document, _: _cast(_at(sql, op, document), "STRING"),
+    "json_extract_string": lambda sql, op, document, _: _cast(sql, _at(sql, op, document), "string"),
     "json_extract": _json_part,
 }
 """By the name of DuckDB's function."""
