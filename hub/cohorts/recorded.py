@@ -102,9 +102,9 @@ def evaluations(reader: Reader, project: Project, cohort_id: int) -> list[Evalua
     figures = rows.group_by("evaluation").agg(
         version=rows.version.max(),
         at=rows["at"].max(),
-        entered=(rows.entered & ~rows.merged).sum(),
-        left=(~rows.entered & ~rows.merged).sum(),
-        more=rows.entered.sum() - (~rows.entered).sum(),
+        entered=rows.count(where=rows.entered & ~rows.merged),
+        left=rows.count(where=~rows.entered & ~rows.merged),
+        more=rows.count(where=rows.entered) - rows.count(where=~rows.entered),
     )
     found, size = list[Evaluation](), 0
     for row in _pythonic(reader, figures.order_by("evaluation")):
@@ -154,10 +154,12 @@ def _rows(reader: Reader, project: Project, cohort_id: int) -> ibis.Table:
 def _figures(reader: Reader, changes: ibis.Table) -> tuple[int, int, int]:
     merged = changes.merged
     sums = changes.aggregate(
-        entered=(changes.entered & ~merged).sum(), left=(~changes.entered & ~merged).sum(), other=merged.sum()
+        entered=changes.count(where=changes.entered & ~merged),
+        left=changes.count(where=~changes.entered & ~merged),
+        other=changes.count(where=merged),
     )
     (row,) = _pythonic(reader, sums)
-    return row["entered"] or 0, row["left"] or 0, row["other"] or 0
+    return row["entered"], row["left"], row["other"]
 
 
 def _pythonic(reader: Reader, rows: ibis.Table) -> list[dict[str, Any]]:

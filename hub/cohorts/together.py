@@ -84,9 +84,9 @@ def _sizes(reader: Reader, project: Project, questions: Mapping[int, Question]) 
         [(place, question)] = questions.items()
         return {place: reader.value(evaluate(reader, project, question).count())}
     rows = memberships(reader, project, {str(place): question for place, question in questions.items()})
-    counted = rows.aggregate(**{str(place): rows[str(place)].sum() for place in questions})
+    counted = rows.aggregate(**{str(place): rows.count(where=rows[str(place)]) for place in questions})
     (row,) = [row for batch in reader.batches(counted) for row in batch.to_pylist()]
-    return {place: row[str(place)] or 0 for place in questions}
+    return {place: row[str(place)] for place in questions}
 
 
 def _rests_on_lists(question: Question) -> bool:
