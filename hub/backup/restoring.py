@@ -245,7 +245,7 @@ def _notes(settings: Settings, opens: bool, revived: Revived) -> Iterator[str]:
     if not opens:
         yield (
             f"The key is not in a backup: put back {settings.key_file}, or set HUB_KEY, as it was. Until then "
-            "no connection works."
+            "no connection and no warehouse works."
         )
     if revived.uncertain:
         yield (

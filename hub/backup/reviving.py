@@ -18,7 +18,7 @@ from hub.settings import Settings
 from hub.store.migrate import migrate
 from hub.store.secrets import make_key_file, open_vault
 from hub.store.store import Store
-from hub.store.tables import audiences, connections, leases, pulls
+from hub.store.tables import audiences, connections, leases, pulls, warehouses
 from hub.sync.held import held_by
 
 
@@ -73,12 +73,12 @@ def _doubt(settings: Settings, lake: Lake, audience_id: int) -> bool:
 
 
 def opens_secrets(settings: Settings) -> bool:
-    """Whether the key at hand opens the connections' secrets. Without connections any key does, and one is made."""
+    """Whether the key at hand opens the secrets of connections and warehouses. Without any, a key is made if need be."""
     store = Store(settings.control_plane_url)
     with store.reading() as connection:
-        sealed = connection.execute(
-            select(connections.c.secrets).where(connections.c.removed_at.is_(None)).limit(1)
-        ).scalar()
+        of_connections = select(connections.c.secrets).where(connections.c.removed_at.is_(None)).limit(1)
+        of_warehouses = select(warehouses.c.secrets).limit(1)
+        sealed = connection.execute(of_connections).scalar() or connection.execute(of_warehouses).scalar()
     store.engine.dispose()
     if sealed is None and settings.key is None:
         make_key_file(settings.key_file)
