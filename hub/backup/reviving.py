@@ -73,7 +73,7 @@ def _doubt(settings: Settings, lake: Lake, audience_id: int) -> bool:
 
 
 def opens_secrets(settings: Settings) -> bool:
-    """Whether the key at hand opens the secrets of connections and warehouses. Without any, a key is made if need be."""
+    """Whether the key at hand opens the secrets of connections and warehouses; without any of them a key is made."""
     store = Store(settings.control_plane_url)
     with store.reading() as connection:
         of_connections = select(connections.c.secrets).where(connections.c.removed_at.is_(None)).limit(1)
