@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -52,6 +53,7 @@ def main() -> None:
 
         print(table())
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster is torn down then, too
     began = time.monotonic()
     with TemporaryDirectory(prefix="checks-spark-") as folder, standing(Path(folder)) as cluster:
         print(f"A master and two workers at 127.0.0.1:{cluster.port}", flush=True)

@@ -177,6 +177,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield Finding("disk", free > LEAST_FREE, f"{free / 1024**3:.1f} GiB free", "Make room.")
     yield _database(settings)
     yield _tables(settings)
+    yield _engine(settings)
     yield _intake(settings)
     yield _key(settings)
     yield _privacy(home)
@@ -201,6 +202,15 @@ def _tables(settings: Settings) -> Finding:
     except HubError as error:
         return Finding("lake", False, error.message, "Run `hub init`: it makes what is missing.")
     return Finding("lake", True, f"{len(LAYOUTS)} tables, {files} files")
+
+
+def _engine(settings: Settings) -> Finding:
+    from hub.lake.reading import engine_at_hand
+
+    try:
+        return Finding("engine", True, engine_at_hand(settings.engine))
+    except HubError as error:
+        return Finding("engine", False, error.message, error.hint)
 
 
 def _intake(settings: Settings) -> Finding:

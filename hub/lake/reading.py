@@ -14,7 +14,7 @@ from hub.lake.reader import Reader
 if TYPE_CHECKING:
     from hub.lake.lake import Lake
 
-__all__ = ["DuckDbReader", "Reader", "asking", "reading"]
+__all__ = ["DuckDbReader", "Reader", "asking", "engine_at_hand", "reading"]
 
 
 @contextmanager
@@ -44,3 +44,19 @@ def asking(lake: Lake, *, engine: str, memory_limit: str, threads: int) -> Itera
     else:
         with reading(lake, memory_limit=memory_limit, threads=threads) as reader:
             yield reader
+
+
+def engine_at_hand(setting: str) -> str:
+    """What the setting `engine` names, for people, after a look whether it can be asked; nothing is started.
+
+    Raises as of `asking`.
+    """
+    wanted = engine_of(setting)
+    if wanted.name != SPARK:
+        return "DuckDB"
+    from hub.lake.spark.failing import address
+    from hub.lake.spark.prerequisites import check_installed, reach
+
+    check_installed()
+    reach(wanted)
+    return f"Spark at {address(wanted)}"

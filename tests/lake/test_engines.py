@@ -13,7 +13,7 @@ from hub.errors import StoreError, UsageError
 from hub.lake.engines import Engine, engine_of
 from hub.lake.lake import Lake
 from hub.lake.reading import DuckDbReader, asking
-from hub.lake.spark import session
+from hub.lake.spark import prerequisites, session
 from hub.lake.spark.failing import Watch, failed, told
 from hub.lake.spark.spelling import _SPELLED, SparkSql
 
@@ -61,6 +61,13 @@ def test_a_wrong_engine_is_told_by_the_command(home, cli):
     assert "Traceback" not in done.stderr
 
 
+def test_the_doctor_looks_at_the_engine(home, cli):
+    assert "DuckDB" in cli("doctor").stdout
+    done = cli("doctor", HUB_ENGINE="spark://127.0.0.1:1", JAVA_HOME="/nowhere")
+    assert done.returncode == 1
+    assert "HUB_ENGINE names a cluster of Spark, and" in done.stdout
+
+
 def _spelled(expression: ibis.Value) -> str:
     return str(SparkSql().to_sqlglot(expression.as_table()).sql("spark")).replace("\n", " ")
 
@@ -92,7 +99,7 @@ def test_every_function_of_duckdb_that_expressions_call_has_a_spelling_on_spark(
 def test_pyspark_that_is_not_installed_is_named_with_what_installs_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pyspark is not installed") as caught:
-        session.check_installed()
+        prerequisites.check_installed()
     assert "pip install 'cohort-hub[spark]'" in caught.value.hint
 
 
@@ -115,7 +122,7 @@ def java(monkeypatch, tmp_path):
 def test_no_java_is_told_with_what_installs_it(java):
     java("")
     with pytest.raises(UsageError, match="there is no Java on this machine") as caught:
-        session.check_installed()
+        prerequisites.check_installed()
     assert "openjdk-17-jre-headless" in caught.value.hint
 
 
@@ -123,12 +130,12 @@ def test_no_java_is_told_with_what_installs_it(java):
 def test_an_old_java_is_told_with_its_version(java, version, number):
     java(version)
     with pytest.raises(UsageError, match=f"needs Java 17 or newer; .* is Java {number}"):
-        session.check_installed()
+        prerequisites.check_installed()
 
 
 def test_a_java_that_serves_passes(java):
     java("17.0.15")
-    session.check_installed()
+    prerequisites.check_installed()
 
 
 def test_a_master_that_is_away_is_told_at_once_and_no_java_starts(tmp_path, java):

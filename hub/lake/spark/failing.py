@@ -72,7 +72,9 @@ def failed(engine: Engine, watch: Watch, error: Exception) -> StoreError:
             return StoreError(f"{where} {problem}.", hint=hint)
     if _bridge_is_down(error):
         return StoreError(f"Spark's part on this machine has ended while {where[4:]} was asked.", hint=_MEMORY)
-    return StoreError(f"{where} could not answer: {_first_sentence(text)}", hint="Run `hub doctor`, or ask DuckDB.")
+    return StoreError(
+        f"{where} could not answer: {_first_sentence(text)}", hint="Ask again, or on this machine: HUB_ENGINE=duckdb."
+    )
 
 
 def _is_of_spark(error: Exception) -> bool:

@@ -89,7 +89,7 @@ class SparkReader(Reader):
             # all partitions are worked out at once, and kept by the workers until they have been fetched one by one
             frame = self._persisted(expression)
             try:
-                frame.count()
+                frame.write.format("noop").mode("overwrite").save()
                 self._session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(size))
                 for batch in arrow_batches(frame):
                     yield _as_asked(batch, wanted)

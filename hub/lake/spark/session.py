@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from os import environ
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hub.errors import StoreError, UsageError
 from hub.lake.spark.failing import Watch, address, told
+from hub.lake.spark.prerequisites import check_installed, reach
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from hub.lake.engines import Engine
 
-_JAVA = 17
-_REACH = 5.0  # seconds that a master may take to answer
 _WORKERS = 60.0  # seconds until the first worker has to be at work
 _GONE = 20.0  # seconds without any worker until a question is given up
 _LOOK = 2.0  # seconds between two looks
@@ -62,6 +58,13 @@ class Cluster:
         """End what a group of jobs does."""
         with suppress(Exception):  # there may be nothing to end any more
             self._context.cancelJobGroup(group)
+
+    def has_ended(self) -> bool:
+        """Whether the application is over: the cluster may have ended it."""
+        try:
+            return bool(self._context._jsc.sc().isStopped())
+        except Exception:  # noqa: BLE001 - its Java is gone, whatever it says
+            return True
 
     def workers(self) -> int:
         """How many executors are at work."""
@@ -103,11 +106,19 @@ class _Shared:
 def cluster(engine: Engine, *, memory_limit: str) -> Iterator[Cluster]:
     """Join the cluster; whoever is the last one of this process leaves it, and nothing is left running.
 
-    Raises UsageError without pyspark and Java, StoreError when the cluster is away or has nobody to work.
+    Raises UsageError without pyspark and Java, StoreError when the cluster is away or has nobody to work, and when this
+    process is at work on another one.
     """
     with _Shared.lock:
+        if _Shared.cluster is not None and _Shared.cluster.has_ended():
+            _leave()
         if _Shared.cluster is None:
             _Shared.cluster = _joined(engine, memory_limit)
+        elif _Shared.cluster.engine != engine:
+            raise StoreError(
+                f"This process is at work on the Spark cluster at {address(_Shared.cluster.engine)}.",
+                hint="One process works on one cluster at a time.",
+            )
         _Shared.users += 1
         found = _Shared.cluster
     try:
@@ -117,45 +128,6 @@ def cluster(engine: Engine, *, memory_limit: str) -> Iterator[Cluster]:
             _Shared.users -= 1
             if not _Shared.users:
                 _leave()
-
-
-def check_installed() -> None:
-    """Raise UsageError unless there are a pyspark and a Java that serve."""
-    if importlib.util.find_spec("pyspark") is None:
-        raise UsageError(
-            "HUB_ENGINE names a cluster of Spark, and pyspark is not installed.",
-            hint="Install it with: pip install 'cohort-hub[spark]'",
-        )
-    home = environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin" if home else None)
-    if java is None:
-        where = f"in JAVA_HOME ({home})" if home else "on this machine"
-        raise UsageError(
-            f"HUB_ENGINE names a cluster of Spark, and there is no Java {where}.",
-            hint=f"Install Java {_JAVA}: on Debian, apt-get install openjdk-17-jre-headless",
-        )
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', told)
-    if found and int(found[1]) < _JAVA:
-        raise UsageError(
-            f"HUB_ENGINE names a cluster of Spark, which needs Java {_JAVA} or newer; {java} is Java {found[1]}.",
-            hint=f"Install Java {_JAVA} (on Debian: openjdk-17-jre-headless), or name its folder with JAVA_HOME.",
-        )
-
-
-def reach(engine: Engine) -> None:
-    """Raise StoreError unless a master of the cluster can be reached: Spark would try for a minute."""
-    problem = ""
-    for place in engine.hosts:
-        try:
-            socket.create_connection(place, _REACH).close()
-            return
-        except OSError as error:
-            problem = "it does not answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-    raise StoreError(
-        f"The Spark cluster at {address(engine)} is away: {problem}.",
-        hint="Start its master, or set HUB_ENGINE to another address (or to duckdb).",
-    )
 
 
 def _joined(engine: Engine, memory_limit: str) -> Cluster:
@@ -190,10 +162,13 @@ def _context(engine: Engine, memory_limit: str, folder: Path) -> Any:
         "spark.master": engine.master,
         "spark.app.name": "cohort hub",
     }
-    conf = SparkConf(loadDefaults=False).setAll([*properties.items()])
+    # Java has to know these when it starts; everybody can read its command line, and a secret may be among the others
+    early = [(name, value) for name, value in properties.items() if name.startswith("spark.driver.")]
     with (folder / "java.log").open("wb") as log:
-        gateway = launch_gateway(conf, popen_kwargs={"stdout": log, "stderr": log})
-    return SparkContext(conf=conf, gateway=gateway)
+        gateway = launch_gateway(
+            SparkConf(loadDefaults=False).setAll(early), popen_kwargs={"stdout": log, "stderr": log}
+        )
+    return SparkContext(conf=SparkConf(loadDefaults=False).setAll([*properties.items()]), gateway=gateway)
 
 
 def _java_amount(memory_limit: str) -> str:
