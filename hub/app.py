@@ -146,7 +146,7 @@ class Hub:
         """Questions about cohorts: why somebody is in one, what two have in common, what a new one would hold."""
         from hub.cohorts.explain.service import Questions
 
-        return Questions(self.workspace, self.cohorts, self.plugins)
+        return Questions(self.workspace, self.cohorts, lambda: self.plugins)
 
     @cached_property
     def lists(self) -> Lists:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -29,7 +30,12 @@ _CANDIDATES = 20
 
 
 def left_out(
-    workspace: Workspace, reader: Reader, plugins: Plugins, cohort: Cohort, question: Question, found: Explanation
+    workspace: Workspace,
+    reader: Reader,
+    plugins: Callable[[], Plugins],
+    cohort: Cohort,
+    question: Question,
+    found: Explanation,
 ) -> tuple[LeftOut, ...]:
     """Why each active sync of the cohort leaves out somebody who is in it. Lists bring keys of their own."""
     if question.listing is not None:
@@ -48,7 +54,7 @@ def left_out(
     return tuple(told)
 
 
-def _keys(workspace: Workspace, plugins: Plugins, cohort_id: int) -> list[tuple[str, MatchKey]]:
+def _keys(workspace: Workspace, plugins: Callable[[], Plugins], cohort_id: int) -> list[tuple[str, MatchKey]]:
     """The active syncs of a cohort, each with the key by which its partner knows people."""
     query = (
         select(syncs.c.name, connections.c.connector)
@@ -61,7 +67,7 @@ def _keys(workspace: Workspace, plugins: Plugins, cohort_id: int) -> list[tuple[
     known = []
     for row in rows:
         try:
-            known.append((row.name, plugins.connector(row.connector).matching.keys[0]))
+            known.append((row.name, plugins().connector(row.connector).matching.keys[0]))
         except HubError:  # its plugin is gone or broken, which `hub doctor` tells
             continue
     return known

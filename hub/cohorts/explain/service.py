@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,7 +53,8 @@ class Preview:
 class Questions:
     """Questions about the cohorts of one project. Methods block; nothing is changed by them."""
 
-    def __init__(self, workspace: Workspace, cohorts: Cohorts, plugins: Plugins) -> None:
+    def __init__(self, workspace: Workspace, cohorts: Cohorts, plugins: Callable[[], Plugins]) -> None:
+        """`plugins` loads them when it is first asked: it takes longer than an answer."""
         self._workspace = workspace
         self._project = workspace.project
         self._cohorts = cohorts
