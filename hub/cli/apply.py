@@ -35,7 +35,7 @@ def apply(
     declared, hub = _read(file), open_hub()
     plan = hub.plan_file(declared, prune=prune)
     if plan_only or not digest or digest == plan.digest:
-        _show(plan, as_json=as_json and not plan_only)
+        _show(plan, as_json=as_json)
     if plan_only:
         _finish(plan, applied=False, as_json=as_json)
         return
@@ -96,22 +96,22 @@ def _show(plan: Plan, *, as_json: bool) -> None:
 
 def _show_entry(entry: Entry) -> None:
     line = f"{_SIGNS[entry.action]} {entry.thing} {entry.name}"
-    typer.secho(harmless(line), fg=_COLOURS[entry.action], err=True)
+    typer.secho(harmless(line), fg=_COLOURS[entry.action])
     for each in entry.fields:
         _show_field(entry, each)
     for note in entry.notes:
-        say(f"    {harmless(note)}")
+        typer.echo(f"    {harmless(note)}")
 
 
 def _show_field(entry: Entry, each: FieldChange) -> None:
     if each.name == "definition":
         lines = compared(each.before, each.after)
         made = [f"  {line.removeprefix('+ ')}" for line in lines]
-        print_difference(made if entry.action == "make" else lines, "    ", err=True)
+        print_difference(made if entry.action == "make" else lines, "    ")
     elif entry.action == "make":
-        say(f"    {each.name}: {_value(each.after)}")
+        typer.echo(f"    {each.name}: {_value(each.after)}")
     else:
-        say(f"    {each.name}: {_value(each.before)} -> {_value(each.after)}")
+        typer.echo(f"    {each.name}: {_value(each.before)} -> {_value(each.after)}")
 
 
 def _value(value: Any) -> str:
@@ -134,7 +134,7 @@ def _finish(plan: Plan, *, applied: bool, as_json: bool) -> None:
         say(f"In the hub alone, and left: {harmless(some)}. --prune removes what its sections do not have.")
     for variable in plan.needs:
         say(f"Needed in the environment: {variable}")
-    same = counted(unchanged, "thing is", "things are")
-    typer.echo(f"{done}; {same} as the file says." if plan.to_do else f"Nothing to do: {same} as the file says.")
+    same = f"{counted(unchanged, 'thing is', 'things are')} as the file says."
+    typer.echo(f"{done}; {same}" if plan.to_do else f"Nothing to do: {same}")
     if not applied:
         typer.echo(f"Digest: {plan.digest}")

@@ -111,10 +111,10 @@ def show_versions(hub: Hub, name: str, *, as_json: bool) -> None:
     )
 
 
-def print_difference(lines: Sequence[str], indent: str = "", *, err: bool = False) -> None:
+def print_difference(lines: Sequence[str], indent: str = "") -> None:
     """Print compared lines: on a terminal, red what went, green what came."""
     for line in lines:
-        typer.secho(f"{indent}{harmless(line)}", fg=_COLOURS.get(line[:1]), err=err)
+        typer.secho(f"{indent}{harmless(line)}", fg=_COLOURS.get(line[:1]))
 
 
 def _edited_by_hand(hub: Hub, name: str, message: str, version: int | None) -> Edited:

@@ -131,12 +131,21 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""What YAML takes for ends of lines, too: such text has to be written with escapes."""
+
+
 def _represented_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Text of several lines stands as it is, line by line, where that reads back as the same."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    if _OTHER_BREAKS.search(text):
+        return '"'
     lines = text.split("\n")
-    plain = len(lines) > 1 and all(line.isprintable() and line == line.strip() != "" for line in (lines[0], lines[-1]))
-    plain = plain and all(line.isprintable() and line == line.rstrip() for line in lines)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if plain else None)
+    whole = all(line.isprintable() and line == line.rstrip() for line in lines)
+    return "|" if len(lines) > 1 and whole and lines[0] == lines[0].lstrip() != "" != lines[-1] else None
 
 
 _Dumper.add_representer(str, _represented_text)

@@ -43,7 +43,7 @@ def apply_file(hub: Hub, declared: Declared, *, prune: bool = False, digest: str
             raise Held(
                 f"{declared.source} or the hub has changed since the plan {digest[:12]} was made: now it is "
                 f"{plan.digest[:12]}.",
-                hint="Nothing was changed. Look at the new plan with --plan.",
+                hint="Nothing was changed. Look at the plan again; one made with --prune is applied with it, too.",
             )
         if plan.needs:
             raise UsageError(
@@ -84,6 +84,7 @@ class _Applying:
                 found[entry.name] = await self._hub.connections.tried(spec.connector, values)
             except HubError as error:
                 error.message = f"The connection {entry.name}: {error.message}"
+                error.args = (error.message,)
                 raise
         return found
 

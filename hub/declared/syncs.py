@@ -48,8 +48,10 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
     }
     after = {**before, **_fields_of(spec)}
     found = changes(before, after)
-    for each in found:
-        if each.name in _FIXED:
+    moved = [each for each in found if each.name in _FIXED]
+    for each in moved:
+        # the name of an audience that is not given is the cohort's
+        if each.name != "audience" or spec.audience or len(moved) == 1:
             context.refuse(
                 ("syncs", name, each.name),
                 f"the sync has the {each.name} {each.before!r}, and cannot get {each.after!r}.",
