@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from hub.app import Hub
@@ -88,3 +91,12 @@ def test_nothing_is_removed_that_something_else_rests_on(small_hub):
         small_hub.plan_file(
             read_hub_file("version: 1\ncohorts:\n  user: {text: in cohort old}\n", "hub.yaml"), prune=True
         )
+
+
+def test_the_file_of_the_page_can_be_planned(small_hub):
+    page = (Path(__file__).parents[2] / "docs" / "hub-as-code.md").read_text("utf-8")
+    text = re.search(r"<!-- hub file -->\n```yaml\n(.*?)```", page, re.DOTALL)[1]
+
+    plan = small_hub.plan_file(read_hub_file(text, "hub.yaml"))
+    assert [entry.name for entry in plan.to_do] == ["news", "loyal", "loyal-abroad", "loyal-news", "abroad-once"]
+    assert plan.needs == ("HUB_CONNECTION_NEWS_API_KEY (or HUB_MAILCHIMP_API_KEY)",)
