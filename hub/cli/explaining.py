@@ -74,6 +74,7 @@ def preview(
     cohort_ids: CohortIds = None,
     with_waterfall: ShowWaterfall = False,
     as_of: AsOf = "",
+    known_at: KnownAt = "",
     as_json: Json = False,
 ) -> None:
     """How many people a definition holds, and some of them, without keeping it."""
@@ -83,7 +84,9 @@ def preview(
             "What to look at is not said.", hint="Give --where TEXT, --file FILE, --template NAME or --mixpanel FILE."
         )
     hub = open_hub()
-    found = hub.questions.preview(definition, with_waterfall=with_waterfall, as_of=at(hub, as_of))
+    found = hub.questions.preview(
+        definition, with_waterfall=with_waterfall, as_of=at(hub, as_of), known_at=at(hub, known_at)
+    )
     for warning in found.warnings:
         say(f"Warning: {warning}")
     if as_json:

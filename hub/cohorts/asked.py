@@ -45,14 +45,20 @@ def asked_for(
         return [_asked(workspace, connection, name, at, as_of, known_at) for name in names]
 
 
-def asked_with(workspace: Workspace, definition: Definition, *, as_of: datetime | None = None) -> Question:
+def asked_with(
+    workspace: Workspace,
+    definition: Definition,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+) -> Question:
     """What asks for the people of a definition that is not kept, now or as of another instant (aware).
 
     Raises NotFound for a cohort that it names, DefinitionError as of `hub.cohorts.references.closure`; UsageError as of
     `asked_for`.
     """
     with workspace.store.reading() as connection:
-        return _question(workspace, connection, definition, "", as_of or now(), as_of, None)
+        return _question(workspace, connection, definition, "", as_of or now(), as_of, known_at)
 
 
 def as_of(workspace: Workspace, asked: AskedFor, instants: Iterable[datetime]) -> list[Question]:

@@ -104,7 +104,12 @@ class Questions:
             return reader.sql(evaluate(reader, self._project, question))
 
     def preview(
-        self, wanted: Definition | str | Path, *, with_waterfall: bool = False, as_of: datetime | None = None
+        self,
+        wanted: Definition | str | Path,
+        *,
+        with_waterfall: bool = False,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> Preview:
         """What a definition holds, without keeping it: one at hand, its text (YAML or JSON), or the file that it is in.
 
@@ -113,7 +118,7 @@ class Questions:
         from hub.cohorts.members import members
 
         definition = read_wanted(wanted)
-        question = asked_with(self._workspace, definition, as_of=as_of)
+        question = asked_with(self._workspace, definition, as_of=as_of, known_at=known_at)
         with self._workspace.reading() as reader:
             started = monotonic()
             found = reader.keep(members(reader, self._project, question))
