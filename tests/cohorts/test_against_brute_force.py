@@ -21,7 +21,7 @@ from hub.workspace import Workspace
 from tests.cohorts.brute_force import Data, brute_force
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_identity, add_profiles, make_workspace
 
-EXAMPLES = int(os.environ.get("COHORT_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("COHORT_EXAMPLES", "12"))
 """Of each world. More of them by hand, now and then: COHORT_EXAMPLES=2000."""
 
 NOW = datetime(2026, 3, 30, 1, 30, 0, 250_000, tzinfo=UTC)  # Oslo's clocks went forward a day before
