@@ -20,7 +20,7 @@ from hub.private import keep_private
 NOUNS = {
     "project": "Projects: each with its own events, people, cohorts and syncs.",
     "token": "Tokens: who may send events and profiles to a project.",
-    "event": "Events: take them in from files.",
+    "event": "Events: in from files, out again, and what the server refused.",
     "profile": "Profiles: in from files, as they are, and how they came to be so.",
     "person": "People: all that is known of somebody.",
     "cohort": "Cohorts: define, count and list people.",
