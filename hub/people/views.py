@@ -44,7 +44,7 @@ def people_events(
     """The project's events, each once, with the column `person` beside EVENT_COLUMNS.
 
     `months` (`YYYY-MM`, UTC) limits the read to those partitions; None reads all of them. `narrow` as of
-    `hub.lake.deduplicated.events`. `known_at` (aware) asks who was who by what the hub knew then; the events are those
+    `project_events`. `known_at` (aware) asks who was who by what the hub knew then; the events are those
     that are there now.
     """
     people = owners(reader, project, months=months, known_at=known_at)
@@ -204,10 +204,11 @@ def project_events(
 ) -> ibis.Table:
     """The project's events that belong to somebody, each once, without saying to whom: for what no person matters to.
 
-    `narrow` as of `hub.lake.deduplicated.events`.
+    With `narrow`, only those that pass; it asks for what `hub.lake.deduplicated.events` says.
     """
     events = deduplicated.events(reader, _partitions(project, months), narrow=narrow)
-    return events.filter(events.distinct_id != "")  # an event without an id belongs to nobody
+    # an event without an id belongs to nobody
+    return events.filter(events.distinct_id != "", *(narrow(events) if narrow else ()))
 
 
 def _owned_profiles(
