@@ -98,10 +98,9 @@ def test_the_commands_write_the_same(buyers, cli, tmp_path):
     told = json.loads(cli("cohort", "export", "buyers", str(file), "--property", "plan", "--json").stdout)
     assert told == {"cohort": "buyers", "file": str(file), "format": "parquet", "members": 3}
     assert (pq.read_table(file).num_rows, file.stat().st_mode & 0o077) == (3, 0)
-    printed = cli("cohort", "members", "buyers", "--csv", "--property", "plan").stdout
-    assert sorted(printed.splitlines()) == sorted(
-        cli("cohort", "export", "buyers", "-", "--property", "plan").stdout.splitlines()
-    )
+    printed = cli("cohort", "members", "buyers", "--csv", "--property", "plan").stdout.splitlines()
+    assert printed[0] == '"person","distinct_id","user_id","email","plan"'
+    assert '"ann","ann","ann","ann@x.no","pro"' in printed
     lines = cli("cohort", "members", "buyers", "--property", "plan").stdout.splitlines()
     assert lines[0] == "person\tdistinct_id\tuser_id\temail\tplan"
     assert "ann\tann\tann\tann@x.no\tpro" in lines
@@ -118,11 +117,8 @@ def test_a_full_disk_and_a_reader_that_goes_away_are_sentences(buyers, home):
     assert (done.returncode, "the disk is full" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
     reader, writer = os.pipe()
     os.close(reader)
-    for command, code in (("export", 1), ("members", 0)):
-        more = ["-"] if command == "export" else ["--csv"]
-        done = subprocess.run(
-            [HUB, "cohort", command, "buyers", *more], stdout=writer, stderr=subprocess.PIPE, text=True, env=environment
-        )
-        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
-        assert ("Nobody reads" in done.stderr) == (command == "export")
+    done = subprocess.run(
+        [HUB, "cohort", "export", "buyers", "-"], stdout=writer, stderr=subprocess.PIPE, text=True, env=environment
+    )
+    assert (done.returncode, "Nobody reads" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
     os.close(writer)
