@@ -55,6 +55,8 @@ def count(
     for each in found:
         people = counted(each.count, "person is", "people are")
         typer.echo(f"{people} in {each.cohort}{f' ({each.seconds:.2f} s)' if len(found) == 1 else ''}.")
+    if not found:
+        say("There is no cohort yet. Make one with `hub cohort add NAME --where TEXT`.")
     if len(found) > 1:
         say(f"Counted together in {found[0].seconds:.2f} s.")
 
