@@ -66,13 +66,23 @@ def print_json(value: Any) -> None:
 
 
 def write_lines(lines: Iterable[bytes]) -> None:
-    """Write data to standard output as it comes. When nobody reads any more (`| head`), that is the end of it."""
+    """Write data to standard output as it comes. When nobody reads any more (`| head`), that is the end of it.
+
+    Raises Interrupted at a signal: what is printed by then is not all.
+    """
     import os
 
+    from hub.errors import Interrupted
+
     try:
-        for part in lines:
-            sys.stdout.buffer.write(part)
-        sys.stdout.buffer.flush()
+        with interruptible("") as stop:
+            for part in lines:
+                if stop.is_set():
+                    break
+                sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+        if stop.is_set():
+            raise Interrupted("The output ends early.", signal_number=stop.signal_number)
     except BrokenPipeError:
         # what is left in the buffer must not be tried again at the end of the process
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -144,15 +154,19 @@ class Stop(threading.Event):
 
 
 @contextmanager
-def interruptible() -> Iterator[Stop]:
-    """Let SIGINT and SIGTERM ask the work inside to finish what is in hand, save and end. A second one adds nothing."""
+def interruptible(said: str = "Finishing what is under way, and saving.") -> Iterator[Stop]:
+    """Let SIGINT and SIGTERM ask the work inside to finish what is in hand, save and end. A second one adds nothing.
+
+    `said` is what a person is told at once; nothing, if it is empty.
+    """
     stop = Stop()
 
     def ask(number: int, _frame: FrameType | None) -> None:
         if not stop.is_set():
             stop.signal_number = number
             stop.set()
-            say("Finishing what is under way, and saving.")
+            if said:
+                say(said)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
