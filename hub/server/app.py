@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -25,6 +26,9 @@ from hub.server.answers import answered, is_callback, refused
 from hub.server.bodies import InFlight, read_body
 from hub.server.limits import RollingLimit
 from hub.server.mover import Mover
+
+if TYPE_CHECKING:
+    from hub.events.request import Flags
 
 _PREFLIGHT_SECONDS = 86_400
 _METHODS = ["GET", "POST", "OPTIONS"]
@@ -89,8 +93,7 @@ class Server:
             return Response(headers={"allow": ", ".join(_METHODS)})
         flags = flags_of(request.query_params)
         try:
-            if flags.callback and not is_callback(flags.callback):
-                raise Refused("callback is not the name of a function.", 400)
+            _check_callback(flags)
             return await self._stored(endpoint, request)
         except Refused as error:
             return refused(error, flags)
@@ -117,6 +120,7 @@ class Server:
                 address,
             )
             received = await self._ingestion.read(incoming, project)
+            _check_callback(received.flags)  # those of the query, or of the form
             for each in received.projects:
                 self._check_limit(each, address)
             await self._ingestion.keep(received)
@@ -148,6 +152,11 @@ class Server:
             "since_start": vars(counts),
         }
         return JSONResponse(body, 200 if not problem else 503, {"cache-control": "no-store"})
+
+
+def _check_callback(flags: Flags) -> None:
+    if flags.callback and not is_callback(flags.callback):
+        raise Refused("callback is not the name of a function.", 400)
 
 
 async def _told(_request: Request, error: Exception) -> Response:
