@@ -70,20 +70,15 @@ class Flags(msgspec.Struct, frozen=True):
     """What a request asks for beside its records, from the query or, of a form, from its fields; the query wins.
 
     `verbose`: answer in JSON. `ip`: the client's address may stand for a missing distinct_id; None when it was not
-    said. `img`: answer with an image. `strict`: report each record (`/import`). `test`: a dry run's old flag.
-    `callback` and `redirect` are the client's own text: check before they go into an answer. `api_key` is the old
-    key of a project, `project_id` the name or number that goes with a service account.
+    said. `img`: answer with an image. `strict`: report each record (`/import`). `callback` is the client's own text:
+    check it before it goes into an answer.
     """
 
     verbose: bool = False
     ip: bool | None = None
     img: bool = False
     strict: bool = False
-    test: bool = False
     callback: str = ""
-    redirect: str = ""
-    api_key: str = ""
-    project_id: str = ""
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -131,11 +126,7 @@ def flags_of(parameters: Mapping[str, str]) -> Flags:
         ip=None if ip is None else "ip" in yes,
         img="img" in yes,
         strict="strict" in yes,
-        test="test" in yes,
         callback=parameters.get("callback", ""),
-        redirect=parameters.get("redirect", ""),
-        api_key=parameters.get("api_key", ""),
-        project_id=parameters.get("project_id", ""),
     )
 
 

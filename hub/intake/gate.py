@@ -40,17 +40,11 @@ class Gate:
         self._waiting: list[_Waiting] = []
         self._changed = threading.Condition()
         self._closed = False
-        self._bytes = 0
         self._thread = threading.Thread(target=self._run, name="intake gate", daemon=True)
 
     def open(self) -> None:
         """Begin to append."""
         self._thread.start()
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes of payload that are not durable yet."""
-        return self._bytes
 
     async def put(self, arrivals: Sequence[Arrival]) -> None:
         """Return when all of `arrivals` are durable. Raises StoreError when they are not: then none of them is in.
@@ -65,7 +59,6 @@ class Gate:
             if self._closed:
                 raise StoreError("The server is ending.", hint="Send it again in a moment.")
             self._waiting.append(waiting)
-            self._bytes += waiting.size
             self._changed.notify()
         await waiting.done
 
@@ -102,8 +95,6 @@ class Gate:
 
     def _answer(self, group: list[_Waiting], error: HubError | None) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        with self._changed:
-            self._bytes -= sum(waiting.size for waiting in group)
         for waiting in group:
             by_loop.setdefault(waiting.loop, []).append(waiting.done)
         for loop, futures in by_loop.items():

@@ -28,11 +28,6 @@ class Position:
     written: int
     applied: int
 
-    @property
-    def start(self) -> int:
-        """The last entry that both have."""
-        return min(self.written, self.applied)
-
 
 def application(epoch: str) -> str:
     """Under which name the lake knows what was moved from a log."""
