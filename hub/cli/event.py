@@ -9,6 +9,7 @@ import typer
 
 from hub.cli.context import Json, open_hub, print_json, print_table, write_lines
 from hub.cli.importing import Strict, import_files
+from hub.cli.values import harmless
 from hub.clock import shown
 from hub.errors import UsageError
 
@@ -142,7 +143,7 @@ def rejected_(
     for each in found if samples else ():
         typer.echo(f"\n{each.source}: {each.reason}")
         for at, excerpt in each.samples:
-            typer.echo(f"  {shown(at, zone)}  {excerpt}")
+            typer.echo(f"  {shown(at, zone)}  {harmless(excerpt)}")
 
 
 def _day(text: str, option: str) -> date | None:

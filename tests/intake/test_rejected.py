@@ -83,6 +83,12 @@ def test_the_command_tells_what_has_arrived_by_now(cli, log, samples):
     assert ('{"a": 1}' in as_text.stdout) is samples
 
 
+def test_a_sample_does_nothing_to_the_terminal(cli, log):
+    log.append([refused("The record is not JSON.", "{\x1b[2J\n")])
+
+    assert "  {\\x1b[2J\\n\n" in cli("event", "rejected", "--samples").stdout
+
+
 def test_the_command_says_so_when_nothing_was_refused(cli):
     told = cli("event", "rejected")
 
