@@ -23,6 +23,8 @@ _FAILED = 5
 _PROPERTIES = 30
 _EVENT, _SOURCE = 24, 14
 """The most cells for the name and for the source marker of an event."""
+_OF_SDKS = ("$", "mp_")
+"""How names of properties begin that every event of an SDK has: they come last, as the line is cut."""
 
 
 class By(StrEnum):
@@ -146,9 +148,8 @@ def _event(each: PersonEvent, zone: str, names: int, sources: int) -> str:
     cells = [shown(each.time, zone), padded(harmless(each.event), names)]
     if sources:
         cells.append(padded(harmless(each.source or ""), sources))
-    properties = " ".join(
-        f"{harmless(name)}={shown_value(value)}" for name, value in sorted(each.properties.items()) if name != "$source"
-    )
+    own_first = sorted(each.properties.items(), key=lambda one: (one[0].startswith(_OF_SDKS), one[0]))
+    properties = " ".join(f"{harmless(name)}={shown_value(value)}" for name, value in own_first if name != "$source")
     line = "  " + "  ".join([*cells, properties])
     return shortened(line, columns()).rstrip()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -77,15 +77,6 @@ class Cluster:
     ids: tuple[LinkedId, ...]
     failed: tuple[FailedLink, ...] = ()
     failures: int = 0
-
-    def figures(self) -> dict[str, Any]:
-        """For machines: a part of the stable keys of `hub person show --json`."""
-        return {
-            "person": self.person,
-            "ids": [asdict(each) for each in self.ids],
-            "failed_links": [asdict(each) for each in self.failed],
-            "failed_link_count": self.failures,
-        }
 
 
 def explain_cluster(connection: Connection, project: Project, one: str) -> Cluster:

@@ -122,7 +122,9 @@ def test_the_command_shows_a_person_in_80_columns_and_keeps_the_terminal_from_ha
         ("device", DEVICE, "bo", 6),
         ann={"$email": "ann@x.no", "evil": "\x1b[2J\u202e", "long": "x" * 200, "wide": "日本語" * 40},
     )
-    events = [EventRow("ann", f"Event {n}\x07", hours(-n), {"note": "\x9b31m" * 50}) for n in range(30)]
+    events = [
+        EventRow("ann", f"Event {n}\x07", hours(-n), {"$browser": "Firefox", "note": "\x9b31m" * 50}) for n in range(30)
+    ]
     add_events(workspace, [*events, EventRow(DEVICE, "Visit", hours(-40), source="web")])
     shown = cli("person", "show", "ann", "--events", "3")
     told = orjson.loads(cli("person", "show", "ann", "--json", "--events", "1").stdout)
@@ -133,6 +135,8 @@ def test_the_command_shows_a_person_in_80_columns_and_keeps_the_terminal_from_ha
     assert "ann was the first user on this device" in shown.stdout
     assert "1 link that failed" in shown.stdout
     assert "The last 3 of 31 events" in shown.stdout
+    assert "note=" in shown.stdout  # what SDKs add to every event comes last
+    assert "$browser" not in shown.stdout
     assert told["profile"]["evil"] == "\x1b[2J\u202e"
     assert told["ids"][1]["events"] == 1
     assert told["failed_links"][0]["reason"] == "somebody else used the device before"
