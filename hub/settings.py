@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -66,6 +66,19 @@ Pairs = Annotated[tuple[Pair, ...], NoDecode, BeforeValidator(_pairs)]
 """Pairs as people write them: `source: event`; `event` or `*: event` for any source."""
 
 
+def _addresses(text: str) -> str:
+    """A list of addresses and networks, as it is: a name in it would be believed of nobody."""
+    from ipaddress import ip_network
+
+    for each in filter(None, map(str.strip, text.split(","))):
+        try:
+            if each != "*":
+                ip_network(each)
+        except ValueError as error:
+            raise ValueError(f"{each!r} is neither an address nor a network such as 10.0.0.0/8") from error
+    return text
+
+
 class Settings(BaseSettings):
     """One hub's settings. Every field can be set as `HUB_<FIELD>`; the environment wins over the file."""
 
@@ -97,7 +110,7 @@ class Settings(BaseSettings):
     """Events that do not make anybody a monthly tracked user, beside those that ship and that connectors declare."""
     mtu_exempt_remove: Pairs = ()
     """Events that count all the same. What is both added and removed counts."""
-    server_trusted_proxies: str = ""
+    server_trusted_proxies: Annotated[str, AfterValidator(_addresses)] = ""
     """Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between; `*` is everybody."""
     server_client_bytes: ByteSize = Field(default=ByteSize(2_000_000_000), gt=0)
     """What one client (an address, for one project) may send in a minute, in bytes of bodies as they come."""

@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 LEAST_FREE = 1024**3
 """Bytes of free disk below which the doctor warns."""
 
-
 LONGEST_WAIT = timedelta(minutes=10)
 """How long what has arrived may wait to be moved before the doctor warns."""
+
+_NEW_LOG = (
+    "Move intake.db, and what lies beside it, away: a new one is made. What it had not moved yet is lost with it."
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def status(hub: Hub) -> Status:
 
 def _next_step(events: int, cohorts: int, connections: int, syncs: int) -> str:
     if not events:
-        return "Take events in: hub event import FILE"
+        return "Take events in: hub event import FILE, or hub serve for what apps send"
     if not cohorts:
         return "Say who matters: hub cohort add NAME --file FILE"
     if not connections:
@@ -220,7 +223,8 @@ def _intake(settings: Settings) -> Finding:
     try:
         waiting = log.backlog() if log.exists() else None
     except HubError as error:
-        return Finding("intake log", False, error.message, error.hint)
+        advice = error.hint.replace("Run `hub doctor`.", _NEW_LOG)
+        return Finding("intake log", False, error.message, advice)
     if waiting is None or waiting.oldest_at is None:
         return Finding("intake log", True, "nothing waits to be moved")
     said = f"{counted(waiting.records, 'record')} to be moved, the oldest came in {ago(waiting.oldest_at)}"

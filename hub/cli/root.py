@@ -107,7 +107,7 @@ def init(
         return
     typer.echo(f"{'Made a hub' if new else 'The hub is up to date'} in {settings.home}.")
     if new:
-        typer.echo("Next: hub event import FILE, or see it all at once with hub demo.")
+        typer.echo("Next: hub event import FILE, or hub serve for what apps send. To see it all at once: hub demo.")
 
 
 def _say_what_stays(timezone: str | None, identity: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import resource
 import signal
@@ -119,6 +120,10 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _no_address(host: str) -> UsageError:
+    return UsageError(f"There is no address {host} on this machine.", hint="Use 127.0.0.1, or 0.0.0.0 for all.")
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there; `port` 0 is a free one. Raises UsageError, HubError (see `serve`)."""
     if not 0 <= port <= LAST_PORT:
@@ -128,9 +133,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise UsageError(
-            f"There is no address {host} on this machine.", hint="Use 127.0.0.1, or 0.0.0.0 for all."
-        ) from error
+        raise _no_address(host) from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -138,6 +141,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_WAITING)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _no_address(host) from error
         raise HubError(
             f"The hub cannot listen on {host}, port {port}: {error.strerror}.",
             hint="Another server may run there already; choose another port with --port, or 0 for a free one.",

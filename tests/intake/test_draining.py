@@ -81,6 +81,16 @@ def test_doctor_tells_what_has_waited_for_long(log, cli):
     assert "BAD  intake log: 5 records to be moved" in told.stdout
 
 
+def test_doctor_says_what_to_do_about_a_log_that_is_broken(log, home, cli):
+    log.close()
+    (home / "intake.db").write_text("no database " * 100)
+    told = cli("doctor")
+
+    assert told.returncode == 1
+    assert "BAD  intake log" in told.stdout
+    assert "Move intake.db, and what lies beside it, away" in told.stdout
+
+
 def test_without_a_log_there_is_nothing_to_move(workspace, home):
     assert counted(workspace) == 0
     assert not (home / "intake.db").exists()

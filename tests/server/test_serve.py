@@ -16,6 +16,7 @@ import pytest
 from hub.app import Hub
 from hub.errors import HubError, UsageError
 from hub.server.serving import serve
+from hub.settings import load
 from tests.server.conftest import event, serving
 
 
@@ -32,8 +33,17 @@ def test_what_keeps_it_from_starting_is_told_in_a_sentence(hub):
             serve(hub, host="127.0.0.1", port=port, on_ready=print)
     with pytest.raises(UsageError, match="no port 70000"):
         serve(hub, host="127.0.0.1", port=70_000, on_ready=print)
+    with pytest.raises(UsageError, match=r"no address 192\.0\.2\.1"):
+        serve(hub, host="192.0.2.1", port=0, on_ready=print)
     with pytest.raises(UsageError, match="no address no-such-host"):
         serve(hub, host="no-such-host.invalid", port=0, on_ready=print)
+
+
+@pytest.mark.parametrize("trusted", ["caddy", "127.0.0.1, 10.0.0.0/33"])
+def test_a_proxy_that_would_never_be_trusted_is_told(home, monkeypatch, trusted):
+    monkeypatch.setenv("HUB_SERVER_TRUSTED_PROXIES", trusted)
+    with pytest.raises(UsageError, match="neither an address nor a network"):
+        load(home)
 
 
 def test_a_signal_ends_it_when_the_request_in_hand_is_answered(hub, home, token):
