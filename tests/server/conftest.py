@@ -17,10 +17,11 @@ import httpx
 import pytest
 
 from hub.app import Hub
+from hub.listening import listen
 from hub.projects import initialise
 from hub.server.app import Server
 from hub.server.protocol import guarded
-from hub.server.serving import Listening, listen
+from hub.server.serving import Listening
 from hub.settings import load
 from tests.conftest import HUB
 

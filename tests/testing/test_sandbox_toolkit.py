@@ -397,7 +397,7 @@ def test_a_port_that_cannot_be_is_refused(tmp_path: Path, port: int) -> None:
 def test_a_taken_port_is_an_error_for_people(notebook: Running, tmp_path: Path) -> None:
     port = int(notebook.url.rpartition(":")[2])
 
-    with pytest.raises(HubError, match=f"cannot listen on 127.0.0.1:{port}"):
+    with pytest.raises(HubError, match=f"cannot listen on 127.0.0.1, port {port}"):
         serve(Notebook(tmp_path / "second"), port=port)
 
 

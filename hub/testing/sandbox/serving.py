@@ -5,18 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 import uvicorn
 
-from hub.errors import HubError, UsageError
+from hub.errors import HubError
+from hub.listening import SignalledServer, listen
 from hub.testing.sandbox.admin import admin_app
 from hub.testing.sandbox.base import Sandbox
 from hub.testing.sandbox.client import Admin
@@ -26,7 +25,6 @@ from hub.testing.sandbox.lines import Lines
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30.0
 GRACE_SECONDS = 2
-LAST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def serve(
     is taken, or another sandbox has this home, UsageError if there is no such port.
     """
     try:
-        with _alone(sandbox), closing(_listen(host, sandbox.default_port if port is None else port)) as listener:
+        with _alone(sandbox), closing(listen(host, sandbox.default_port if port is None else port)) as listener:
             _Server(sandbox, listener, on_ready or _nothing).run(sockets=[listener])
     finally:
         sandbox.close()
@@ -65,7 +63,7 @@ def running(sandbox: Sandbox) -> Iterator[Running]:
     To try a restart, make a new sandbox with the same home and run that.
     """
     try:
-        with _alone(sandbox), closing(_listen(LOOPBACK, 0)) as listener, _in_a_thread(sandbox, listener) as where:
+        with _alone(sandbox), closing(listen(LOOPBACK, 0)) as listener, _in_a_thread(sandbox, listener) as where:
             yield where
     finally:
         sandbox.close()
@@ -92,7 +90,7 @@ def _in_a_thread(sandbox: Sandbox, listener: socket.socket) -> Iterator[Running]
         thread.join()
 
 
-class _Server(uvicorn.Server):
+class _Server(SignalledServer):
     """uvicorn, that says when it listens and takes a signal for a normal end."""
 
     def __init__(self, sandbox: Sandbox, listener: socket.socket, on_ready: Callable[[Running], None]) -> None:
@@ -129,22 +127,6 @@ class _Server(uvicorn.Server):
         self._running.admin.close()
         await super().shutdown(sockets)
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        # uvicorn raises the signal again at the end, which would end the process before it has cleaned up
-        before = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.should_exit = True
-
 
 @contextmanager
 def _alone(sandbox: Sandbox) -> Iterator[None]:
@@ -168,24 +150,6 @@ def _where(home: Path) -> str:
         return f", at {json.loads((home / 'running.json').read_text())['url']}"
     except (OSError, ValueError, KeyError):
         return ""
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= LAST_PORT:
-        raise UsageError(f"There is no port {port}.", hint=f"Ports go from 1 to {LAST_PORT}; 0 is a free one.")
-    # asyncio turns Nagle's delay off only where it sees the protocol named: 40 ms an answer otherwise
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError as exc:
-        listener.close()
-        raise HubError(
-            f"cannot listen on {host}:{port}: {exc.strerror}",
-            hint="a sandbox may be running there already; choose another port, or 0 for a free one",
-        ) from exc
-    return listener
 
 
 def _write_private(path: Path, content: dict[str, object]) -> None:
