@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ import typer
 from hub.cli.cohort_members import KnownAt, Name, at
 from hub.cli.context import Json, console, open_hub, print_json, print_table, say
 from hub.cli.mtu import FIXED_WIDTH
+from hub.cli.values import DAY, day
 from hub.clock import now, shown
 from hub.errors import UsageError
 
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
     from hub.app import Hub
     from hub.cohorts.history import History
 
-_DAY = "YYYY-MM-DD"
 _DAYS = 30
 
 
 def history(
     name: Name,
     days: Annotated[int | None, typer.Option(min=1, help="So many days back, today included.")] = None,
-    first: Annotated[str, typer.Option("--from", metavar=_DAY, help="The first day, of the project's zone.")] = "",
-    last: Annotated[str, typer.Option("--to", metavar=_DAY, help="The last day; today if left out.")] = "",
+    first: Annotated[str, typer.Option("--from", metavar=DAY, help="The first day, of the project's zone.")] = "",
+    last: Annotated[str, typer.Option("--to", metavar=DAY, help="The last day; today if left out.")] = "",
     every: Annotated[str, typer.Option(metavar="day|week", help="How far apart the points are.")] = "day",
     known_at: KnownAt = "",
     plot: Annotated[bool, typer.Option("--plot", help="Draw it, too.")] = False,
@@ -144,15 +144,6 @@ def _instants(hub: Hub, days: int | None, first: str, last: str, every: str) -> 
     if every not in tuple(Every):
         raise UsageError(f"--every {every!r} is not known.", hint="Write day or week.")
     at_present, zone = now(), hub.workspace.project.zone
-    until = _day(last, "--to") or at_present.astimezone(zone).date()
-    since = _day(first, "--from") or until - timedelta(days=(days or _DAYS) - 1)
+    until = day(last, "--to") or at_present.astimezone(zone).date()
+    since = day(first, "--from") or until - timedelta(days=(days or _DAYS) - 1)
     return ends(since, until, Every(every), zone, at_present)
-
-
-def _day(text: str, option: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text!r} is not a day.", hint="Write it as 2026-11-23.") from error

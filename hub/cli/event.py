@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.cli.context import Json, open_hub, print_json, print_table, write_lines
 from hub.cli.importing import Strict, import_files
-from hub.cli.values import harmless
+from hub.cli.values import DAY, day, harmless
 from hub.clock import shown
-from hub.errors import UsageError
 
 if TYPE_CHECKING:
     from hub.events.mapping import Mapping
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_DAY = "YYYY-MM-DD"
 _CSV = "CSV columns (any of these options makes every FILE a CSV file)"
 
 
@@ -99,8 +96,8 @@ def import_(
 
 @app.command()
 def export(
-    from_: Annotated[str, typer.Option("--from", help="The first day, of the project's zone.", metavar=_DAY)] = "",
-    to: Annotated[str, typer.Option("--to", help="The last day; it is included.", metavar=_DAY)] = "",
+    from_: Annotated[str, typer.Option("--from", help="The first day, of the project's zone.", metavar=DAY)] = "",
+    to: Annotated[str, typer.Option("--to", help="The last day; it is included.", metavar=DAY)] = "",
     names: Annotated[
         list[str] | None, typer.Option("--event", help="Events of this name alone; repeatable.", metavar="NAME")
     ] = None,
@@ -113,7 +110,7 @@ def export(
     """
     from hub.people.event_export import Wanted
 
-    wanted = Wanted(_day(from_, "--from"), _day(to, "--to"), names or (), limit)
+    wanted = Wanted(day(from_, "--from"), day(to, "--to"), names or (), limit)
     write_lines(open_hub().export_events(wanted))
 
 
@@ -144,15 +141,6 @@ def rejected_(
         typer.echo(f"\n{each.source}: {each.reason}")
         for at, excerpt in each.samples:
             typer.echo(f"  {shown(at, zone)}  {harmless(excerpt)}")
-
-
-def _day(text: str, option: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"{option} {text!r} is not a day.", hint="Write it as 2026-11-23.") from error
 
 
 def _mapping(given: dict[str, str | tuple[str, ...]]) -> Mapping | None:

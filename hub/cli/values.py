@@ -1,9 +1,15 @@
-"""Values from data, as text for a person: cut to what a line holds, and harmless to a terminal."""
+"""Values from data, as text for a person: cut to what a line holds, and harmless to a terminal. And days, from text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any
+
+from hub.errors import UsageError
+
+DAY = "YYYY-MM-DD"
+"""How a day is written, for the help of an option."""
 
 _NAMES = 28
 """The most cells for the names of properties."""
@@ -16,6 +22,16 @@ def harmless(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def day(text: str, option: str) -> date | None:
+    """The day that an option was given; None without one. Raises UsageError, naming the option."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r} is not a day.", hint="Write it as 2026-11-23.") from error
 
 
 def shown_value(value: Any) -> str:
