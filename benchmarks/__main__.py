@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benchmarks import cohort_query, decoding, deduplication, identity, import_events, start_up
+from benchmarks import cohort_query, cohorts, decoding, deduplication, identity, import_events, start_up
 from hub_mailchimp.sandbox.bench import benchmark
 
 
@@ -15,6 +15,7 @@ def main() -> None:
     import_events.main([])
     decoding.main()
     cohort_query.main()
+    cohorts.main([])
     deduplication.main()
     identity.main([])
     speed = benchmark()

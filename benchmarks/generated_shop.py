@@ -113,7 +113,7 @@ def _put(lake: Lake, layout: TableLayout, query: str, predicate: str) -> None:
     import duckdb
 
     with duckdb.connect(config={"memory_limit": _MEMORY}) as connection:
-        connection.execute("set timezone = 'UTC'")
+        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
         stored = connection.execute(query).to_arrow_reader(100_000)
         rows = (pa.RecordBatch.from_arrays(batch.columns, names=batch.schema.names) for batch in stored)
         lake.replace(layout, (batch.select(layout.schema.names) for batch in rows), predicate=predicate)

@@ -1,8 +1,8 @@
 """From definitions to one Ibis expression of the people for whom they hold.
 
-One scan of the events counts, for each person, whatever the definitions and the cohorts that they name ask about; one
-read of the profiles tests them; a sequence and a most frequent value take a scan each. Joins bring it all together, and
-a predicate decides. Who has to be looked at follows from the definitions: only if one can hold for somebody without
+One scan of each event answers, for each person, whatever the definitions and the cohorts that they name ask about it;
+one read of the profiles tests them; a sequence and a most frequent value take a scan each. Joins bring it all together,
+and a predicate decides. Who has to be looked at follows from the definitions: only if one can hold for somebody without
 such an event and without a profile does the expression begin with everybody.
 """
 
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import ibis
 
 from hub.cohorts import definition
+from hub.cohorts.answers import answers
 from hub.cohorts.branches import branches
 from hub.cohorts.conditions import absent_holds, profile_holds
-from hub.cohorts.deeds import Counted, answered, counts
 from hub.cohorts.definition import AllOf, AnyOf, Clause, Declined, Did, DidNot, InCohort, Listed, Not
 from hub.cohorts.edges import bounds
 from hub.cohorts.filters import ProfileTest
@@ -119,8 +119,8 @@ class _Compilation:
         """The tables that have what the plan asks about, each person once; those of events first."""
         plan = self._plan
         sources: dict[str, Callable[[], ibis.Table]] = {}
-        if plan.measures:
-            sources[EVENTS] = self._counts
+        if plan.answers:
+            sources[EVENTS] = self._answers
         for source, scanning in plan.scans.items():
             sources[source] = self._scan(source, scanning)
         if plan.tests or self._columns or not sources:
@@ -161,8 +161,8 @@ class _Compilation:
         known = [ibis.coalesce(rows[_FIRST] < end, False), ibis.coalesce(rows[_PROFILE], False)]
         return reduce(or_, [*known, *lists])
 
-    def _counts(self) -> ibis.Table:
-        return counts(self._reader, self._project, self._plan.measures, self._known_at)
+    def _answers(self) -> ibis.Table:
+        return answers(self._reader, self._project, self._plan.answers, self._known_at)
 
     def _scan(self, column: str, scanning: Scanning) -> Callable[[], ibis.Table]:
         clause, asked = scanning
@@ -188,14 +188,14 @@ class _Compilation:
         return profiles.select("person", **wanted, **tests, **there)
 
     def _completed(self, rows: ibis.Table) -> ibis.Table:
-        """What is not there said out loud: no event is a count of 0, and a test of no profile has its outcome too."""
+        """What is not there said out loud: whoever has no event, or no profile, has an answer, too."""
         plan = self._plan
         absent = {
-            **{column: counting.measure.absent for column, counting in plan.measures.items()},
+            **{column: each.absent for column, each in plan.answers.items()},
             **{column: absent_holds(test.op) for column, test, _ in plan.tests.values()},
             **dict.fromkeys(plan.scans, False),
         }
-        filled = {name: ibis.coalesce(rows[name], value) for name, value in absent.items() if value is not None}
+        filled = {name: ibis.coalesce(rows[name], value) for name, value in absent.items()}
         return rows.mutate(**filled) if filled else rows
 
     def _predicate(self, clause: Clause, asked: Asked, rows: ibis.Table) -> ibis.Value:  # noqa: PLR0911
@@ -217,11 +217,8 @@ class _Compilation:
                 found = rows[plan.scan_column(clause, asked)]
                 return ~found if asks_the_opposite(clause) else found
             case Did() | DidNot() | Declined():
-                return self._counted(clause, asked, rows)
-
-    def _counted(self, clause: Counted, asked: Asked, rows: ibis.Table) -> ibis.Value:
-        columns = [rows[column] for column in self._plan.columns_of(clause, asked)]
-        return answered(clause, columns, asked.moment)
+                answer = rows[plan.answer_column(clause, asked)]
+                return ~answer if isinstance(clause, DidNot) else answer
 
 
 def _joined(left: ibis.Table, right: ibis.Table, how: str) -> ibis.Table:

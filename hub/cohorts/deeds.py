@@ -14,7 +14,8 @@ from hub.cohorts.conditions import absent_holds, holds, where
 from hub.cohorts.days import local_day
 from hub.cohorts.definition import ANY_EVENT, Declined, Did, DidNot
 from hub.cohorts.edges import Bounds, Moment, before, bounds
-from hub.cohorts.operators import about_dates
+from hub.cohorts.filters import leaves
+from hub.cohorts.operators import SPANS, about_dates
 from hub.cohorts.properties import TIME, Computed, EventProperty, sure
 from hub.people.views import owners, project_events, with_person
 
@@ -30,9 +31,6 @@ Counted = Did | DidNot | Declined
 
 _MOST_READS = 8
 """The most events that are read one by one."""
-
-_ZERO = ("times", "days", "distinct")
-"""Kinds of measures that are 0 for somebody without such an event; all others are null."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,10 @@ class Measure:
         """The same text for the same measure."""
         return f"{self.kind} {self.name!r} {self.of_dates} {self.deed.key}"
 
-    @property
-    def absent(self) -> int | None:
-        """What it is for somebody without any event."""
-        return 0 if self.kind in _ZERO else None
+    def key_at(self, moment: Moment) -> str:
+        """The same text for the same measure as of a moment, from which its filters look at dates."""
+        tests = (test for each in self.deed.filters for test in leaves(each))
+        return f"{self.key} {moment.now}" if any(test.op in SPANS for test in tests) else self.key
 
     def taken(self, events: ibis.Table, done: ibis.Value | None, moment: Moment) -> ibis.Value:
         """The aggregate over the events that count, which are all of them if `done` is None."""
@@ -132,20 +130,16 @@ def measures_of(clause: Counted, moment: Moment) -> tuple[Measure, ...]:
             return (Measure(deed(within), function, name, of_dates),)
 
 
-def answered(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis.Value:
-    """Whether a clause holds, by the columns of its measures."""
-    answer = _did(clause, columns, moment)
-    return ~answer if isinstance(clause, DidNot) else answer
+def did_without_events(clause: Counted) -> bool:
+    """Whether a clause holds for somebody without any event; of `did not do`, whether its opposite does."""
+    if isinstance(clause, Declined) or clause.first:
+        return False
+    return bool(clause.count.holds(0)) if clause.aggregate is None else _nothing_holds(clause)
 
 
 def answered_without_events(clause: Counted) -> bool:
     """Whether a clause holds for somebody without any event."""
-    if isinstance(clause, Declined):
-        return False
-    if clause.first:
-        return isinstance(clause, DidNot)
-    did = bool(clause.count.holds(0)) if clause.aggregate is None else _nothing_holds(clause)
-    return did == isinstance(clause, Did)
+    return did_without_events(clause) != isinstance(clause, DidNot)
 
 
 def counts(
@@ -153,7 +147,7 @@ def counts(
 ) -> ibis.Table:
     """The measures of each person who has any of the events: `person`, and a column for each.
 
-    Each stands with the moment from which its filters look at dates. Who is not there has what is `absent`.
+    Each stands with the moment from which its filters look at dates.
     """
     events, within = scanned(reader, project, [measure.deed for measure, _ in measures.values()], known_at)
     done = {name: measure.deed.done(events, within, moment) for name, (measure, moment) in measures.items()}
@@ -210,7 +204,9 @@ def _read(
     return events.filter(*narrow(events), *([events.received_at <= known_at] if known_at else []))
 
 
-def _did(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis.Value:
+def did(clause: Counted, columns: Sequence[ibis.Value], moment: Moment) -> ibis.Value:
+    """Whether a clause holds, by the columns of its measures; of `did not do`, whether its opposite does. Never null
+    for somebody who has any of the events."""
     column = columns[0]
     if isinstance(clause, Declined):
         return column * 100 < columns[1] * clause.change.less_than

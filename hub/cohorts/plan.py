@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.cohorts import definition
+from hub.cohorts.answers import Answering
 from hub.cohorts.conditions import absent_holds
-from hub.cohorts.deeds import Counted, Deed, Measure, answered_without_events, measures_of
+from hub.cohorts.deeds import Counted, answered_without_events, measures_of
 from hub.cohorts.definition import AllOf, AnyOf, Clause, Did, DidNot, InCohort, Leaf, Listed, Not, clauses
 from hub.cohorts.edges import Moment
-from hub.cohorts.filters import ProfileTest, leaves
+from hub.cohorts.filters import ProfileTest
 from hub.cohorts.frequent import asks_the_opposite, is_most_frequent
 from hub.cohorts.operators import SPANS
 
@@ -40,13 +41,6 @@ class Asked:
     moment: Moment
 
 
-class Counting(NamedTuple):
-    """A measure, and the moment from which its filters look at dates."""
-
-    measure: Measure
-    moment: Moment
-
-
 class Testing(NamedTuple):
     """A test of profiles with its column, and the moment from which it looks at dates."""
 
@@ -65,13 +59,13 @@ class Scanning(NamedTuple):
 class Plan:
     """The measures, the tests and the scans of questions, by text: clauses that ask the same share one.
 
-    `measures` are counted in one scan of the events, by column; `tests` are of profiles; `scans` are the clauses that
-    take a scan of their own, by column. Cohorts that are named are asked as of the time of who names them.
+    `answers` are what is counted of the events, by column; `tests` are of profiles; `scans` are the clauses that take a
+    scan of their own, by column. Cohorts that are named are asked as of the time of who names them.
     """
 
     def __init__(self, questions: Sequence[Question], zone: ZoneInfo) -> None:
         self.asked = [Asked(question, Moment(question.now, zone)) for question in questions]
-        self.measures: dict[str, Counting] = {}
+        self.answers: dict[str, Answering] = {}
         self.tests: dict[str, Testing] = {}
         self.scans: dict[str, Scanning] = {}
         self.cohorts: dict[tuple[str, datetime], str] = {}
@@ -86,18 +80,21 @@ class Plan:
     @cached_property
     def sources(self) -> list[str]:
         """The sources of events that the questions read."""
-        return [*([EVENTS] if self.measures else []), *self.scans]
+        return [*([EVENTS] if self.answers else []), *self.scans]
 
     @property
     def reads(self) -> set[str]:
         """What the questions read, by names that other plans share: events, profiles, and scans by what they ask."""
         scans = {key for key, column in self._columns.items() if column in self.scans}
-        return {*([EVENTS] if self.measures else []), *([PROFILES] if self.tests else []), *scans}
+        return {*([EVENTS] if self.answers else []), *([PROFILES] if self.tests else []), *scans}
 
     @property
     def weight(self) -> int:
         """How much an engine has to keep for each person, in numbers."""
-        kinds = [counting.measure.kind for counting in self.measures.values()]
+        measures = {
+            measure.key_at(each.moment): measure for each in self.answers.values() for measure in measures_of(*each)
+        }
+        kinds = [measure.kind for measure in measures.values()]
         return len(kinds) + 9 * sum(kind in _HEAVY for kind in kinds) + 20 * len(self.scans)
 
     def may_hold(self, *, without: Iterable[str]) -> bool:
@@ -105,9 +102,9 @@ class Plan:
         sources = frozenset(without)
         return any(self._outcomes(asked.question.definition.clause, asked, sources)[0] for asked in self.asked)
 
-    def columns_of(self, clause: Counted, asked: Asked) -> list[str]:
-        """The columns of a clause's measures."""
-        return [self._columns[_measure_key(each, asked.moment)] for each in measures_of(clause, asked.moment)]
+    def answer_column(self, clause: Counted, asked: Asked) -> str:
+        """The column of a clause that is answered from what is counted; of `did not do`, that of its opposite."""
+        return self._columns[_scan_key(clause, asked.moment)]
 
     def test_column(self, test: ProfileTest, asked: Asked) -> str:
         """The column of a test."""
@@ -129,10 +126,9 @@ class Plan:
             case Did() | DidNot() if is_most_frequent(clause):
                 self._add_scan(clause, asked)
             case _:
-                for measure in measures_of(clause, asked.moment):
-                    key = _measure_key(measure, asked.moment)
-                    column = self._columns.setdefault(key, f"measure {len(self.measures)}")
-                    self.measures.setdefault(column, Counting(measure, asked.moment))
+                key = _scan_key(clause, asked.moment)
+                column = self._columns.setdefault(key, f"answer {len(self.answers)}")
+                self.answers.setdefault(column, Answering(clause, asked.moment))
 
     def _add_scan(self, clause: definition.Sequence | Did | DidNot | Listed, asked: Asked) -> None:
         column = self._columns.setdefault(_scan_key(clause, asked.moment), f"scan {len(self.scans)}")
@@ -166,15 +162,6 @@ class Plan:
 
 def _either(unknown: bool, otherwise: bool) -> tuple[bool, bool]:
     return (True, True) if unknown else (otherwise, not otherwise)
-
-
-def _measure_key(measure: Measure, moment: Moment) -> str:
-    return f"{measure.key}{moment.now}" if _looks_from_now(measure.deed) else measure.key
-
-
-def _looks_from_now(deed: Deed) -> bool:
-    """Whether a filter of a deed compares dates with the present, beside its window."""
-    return any(test.op in SPANS for each in deed.filters for test in leaves(each))
 
 
 def _test_key(test: ProfileTest, moment: Moment) -> str:

@@ -108,9 +108,9 @@ def test_who_had_no_event_and_no_profile_yet_was_nobody(tmp_path):
     assert rows == [{"person": "late", "entered": True}]
 
 
-def test_clauses_that_ask_the_same_share_one_measure_whatever_cohort_they_are_of():
+def test_clauses_that_ask_the_same_share_one_answer_whatever_cohort_they_are_of():
     plan = Plan([_question(name, NOW) for name in ("1", "4", "10")], UTC)
-    assert len(plan.measures) == 3  # carts, the sum of purchases, and messages that were opened
+    assert len(plan.answers) == 3  # carts, the sum of purchases, and messages that were opened
 
 
 def test_questions_of_a_hundred_days_are_answered_in_portions(shop):
