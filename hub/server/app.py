@@ -49,7 +49,6 @@ class Server:
 
     def __init__(self, hub: Hub, *, mover: Mover | None = None) -> None:
         settings = hub.settings
-        self._hub = hub
         self._settings = settings
         self._mover = mover
         self._ingestion = Ingestion(hub.workspace)
