@@ -121,7 +121,8 @@ class Settings(BaseSettings):
     server_backlog_records: int = Field(default=10_000_000, gt=0)
     """How many records may wait to be moved to the lake until clients are told to come back."""
     server_bytes_in_flight: ByteSize = Field(default=ByteSize(128 * 1024**2), gt=0)
-    """How many bytes of bodies the server holds in memory at once until clients are told to come back."""
+    """How many bytes, of bodies and of what is being stored, the server holds in memory at once until clients are told
+    to come back."""
     server_body_seconds: float = Field(default=60, gt=0)
     """How long the body of one request may take."""
     server_connections: int = Field(default=4096, gt=0)

@@ -70,6 +70,11 @@ class Received:
     projects: frozenset[int]
     arrivals: list[Arrival] = field(repr=False)
 
+    @property
+    def bytes(self) -> int:
+        """The size of what is to be kept: a body that was packed says nothing of it."""
+        return sum(len(arrival.payload) for arrival in self.arrivals)
+
 
 Projects = Callable[[str], "Project | None"]
 """The project of a project token, None when it is none's."""

@@ -122,6 +122,7 @@ class Server:
             _check_callback(received.flags)  # those of the query, or of the form
             for each in received.projects:
                 self._check_limit(each, address)
+            held.grow(received.bytes)  # a slow disk makes many wait
             await self._ingestion.keep(received)
             for each in received.projects:
                 self._limit.count((each, address), size=len(body), records=received.accepted)

@@ -12,7 +12,7 @@ from hub.ingestion.received import Refused
 
 
 class InFlight:
-    """The bytes of bodies that are in memory now. Beyond `most`, clients are told to come back."""
+    """The bytes of requests that are in memory now. Beyond `most`, clients are told to come back."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -20,7 +20,7 @@ class InFlight:
 
     @contextmanager
     def one(self) -> Iterator[Held]:
-        """Hold one body for as long as the block runs."""
+        """Hold one request for as long as the block runs."""
         held = Held(self)
         held.grow(0)
         try:
@@ -35,14 +35,14 @@ class InFlight:
 
 
 class Held:
-    """One body in memory, and how much of it is there."""
+    """One request in memory: its body, as much of it as is there, and what is made of it."""
 
     def __init__(self, flight: InFlight) -> None:
         self._flight = flight
         self.bytes = 0
 
     def grow(self, size: int) -> None:
-        """Count `size` more bytes. Raises Refused (429) when all bodies together are too much."""
+        """Count `size` more bytes. Raises Refused (429) when all requests together are too much."""
         self._flight.bytes += size
         self.bytes += size
         self._flight.check()

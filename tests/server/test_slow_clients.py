@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import socket
@@ -70,6 +71,18 @@ def test_a_client_that_drips_has_no_more_time(tight, in_a_thread):
             while time.monotonic() < started + 30:
                 drip.sendall(b"\r\n")
                 time.sleep(0.01)
+
+
+def test_what_a_small_body_holds_is_in_memory_until_it_is_stored(tight, in_a_thread):
+    _, token = tight.tokens.add()
+    packed = gzip.compress(json.dumps([event(token, number=number, text="x" * 900_000) for number in (1, 2)]).encode())
+    with in_a_thread(tight) as url:
+        answer = httpx.post(f"{url}/track", content=packed, timeout=30)
+
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+        assert works(url, token)
+    assert tight.status().events == 1
 
 
 def test_a_client_that_goes_in_the_middle_is_forgotten(tight, in_a_thread):
