@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,9 +45,9 @@ def main() -> None:
     """Compare, drill, and print what was compared; exit with 1 when anything differs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", action="store_true", help="print the table of docs/engines.md, and nothing else")
-    parser.add_argument("--examples", type=int, default=30, help="random definitions in each of three worlds")
-    parser.add_argument("--minutes", type=float, default=10, help="how long the tests may take")
-    parser.add_argument("--tests", nargs="*", default=TESTS, help="files below tests/cohorts")
+    parser.add_argument("--examples", type=int, default=25, help="random definitions in each of three worlds")
+    parser.add_argument("--minutes", type=float, default=15, help="how long the tests may take")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="files below tests/cohorts; none: the rest alone")
     asked = parser.parse_args()
     if asked.table:
         from hub.cohorts.support import table
@@ -57,7 +58,7 @@ def main() -> None:
     began = time.monotonic()
     with TemporaryDirectory(prefix="checks-spark-") as folder, standing(Path(folder)) as cluster:
         print(f"A master and two workers at 127.0.0.1:{cluster.port}", flush=True)
-        sound = _suite(cluster, asked.tests, asked.examples, asked.minutes)
+        sound = not asked.tests or _suite(cluster, asked.tests, asked.examples, asked.minutes)
         sound &= _spellings(cluster)
         sound &= _commands(cluster, Path(folder) / "home")
         sound &= _drills(cluster)
@@ -112,10 +113,15 @@ def _spellings(cluster: StandaloneCluster) -> bool:
     sound = True
     for name, answers in found.items():
         both = list(zip(tables[name][0]["x"].to_pylist(), *answers.values(), strict=True))
-        different = [each for each in both if each[1] != each[2]]
+        # letters that are newer than Python's Unicode are known to one engine and not to the other
+        different = [each for each in both if each[1] != each[2] and not _is_new_letter(each[0])]
         print(f"{name}: {len(both)} compared, {len(different)} different {different[:8] or ''}", flush=True)
         sound &= not different
     return sound
+
+
+def _is_new_letter(value: Any) -> bool:
+    return isinstance(value, str) and len(value) == 1 and unicodedata.category(value) == "Cn"
 
 
 def _commands(cluster: StandaloneCluster, home: Path) -> bool:
@@ -133,8 +139,8 @@ def _commands(cluster: StandaloneCluster, home: Path) -> bool:
     for command in (
         ("cohort", "count", "design", "--json", "--as-of", AS_OF),
         ("cohort", "members", "everybody", "--json", "--as-of", AS_OF, "--property", "address", "--property", "plan"),
-        ("cohort", "export", "everybody", "--as-of", AS_OF),
-        ("mtu", "--month", "2026-11", "--json", "--by-source"),
+        ("cohort", "export", "everybody", "-", "--as-of", AS_OF, "--property", "born"),
+        ("mtu", "--month", "2026-11", "--json", "--by", "source"),
     ):
         began = time.monotonic()
         ours, theirs = (_answer(_hub(home, engine, *command)) for engine in ("duckdb", cluster.url))

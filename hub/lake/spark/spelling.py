@@ -29,6 +29,12 @@ class SparkSql(PySparkCompiler):  # type: ignore[misc]
         """A function that is called by its name on DuckDB."""
         return _SPELLED[op.__func_name__](self, op, *arguments.values())
 
+    def visit_NonNullLiteral(self, op: Any, *, value: Any, dtype: Any) -> Any:
+        """A constant; of a list without elements its type has to be said."""
+        if dtype.is_array() and not value:
+            return self.cast(self.f.array(), dtype)
+        return super().visit_NonNullLiteral(op, value=value, dtype=dtype)
+
     def visit_Lowercase(self, op: Any, *, arg: Any) -> Any:
         """Letter by letter, as on DuckDB: Java looks at what stands around a sigma, and makes two letters of a
         dotted I."""
