@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -37,6 +37,16 @@ class Project:
         return ZoneInfo(self.timezone)
 
 
+class Drain(Protocol):
+    """What moves into the lake whatever has arrived by now (`hub.intake.draining`)."""
+
+    def hurry(self) -> None:
+        """Have it begun by whoever is moving, and do not wait."""
+
+    def __call__(self) -> None:
+        """Have it done."""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """One project, with everything that its rules need to read and write."""
@@ -45,7 +55,7 @@ class Workspace:
     store: Store
     lake: Lake
     project: Project
-    drain: Callable[[], None] | None = None
+    drain: Drain | None = None
     """Moves what has arrived by now into the lake: called before the lake is opened for a question of a person."""
 
     @property
@@ -62,11 +72,13 @@ class Workspace:
         from hub.lake.reading import asking
 
         if self.drain:
-            self.drain()
+            self.drain.hurry()
         settings = self.settings
         with asking(
             self.lake, engine=settings.engine, memory_limit=settings.memory_limit, threads=settings.threads
         ) as reader:
+            if self.drain:
+                self.drain()
             yield reader
 
     @contextmanager
@@ -79,6 +91,8 @@ class Workspace:
         from hub.lake.reading import reading
 
         if self.drain:
-            self.drain()
+            self.drain.hurry()
         with reading(self.lake, memory_limit=self.settings.memory_limit, threads=self.settings.threads) as reader:
+            if self.drain:
+                self.drain()
             yield reader

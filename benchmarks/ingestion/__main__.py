@@ -4,7 +4,8 @@
    hub ends when everything that was answered is in the lake, so its rate includes the move.
 2. For `--minutes` (10), the loader sends at a fixed rate of `--rate` events/s: the backlog must not grow, the memory
    of the last minute must be that of the second.
-3. A cohort is counted again and again while 5,000 events/s arrive, and in quiet.
+3. A cohort is counted again and again while 5,000 events/s arrive that have just happened, and in quiet; over some ten
+   million events of the last thirty days.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ def _sustained(minutes: float, rate: float) -> None:
 def _question() -> None:
     """A cohort query in quiet and while 5,000 events/s arrive, over the same lake."""
     with _hub() as (home, token), _served(home) as (_, port):
-        _load(port, token, 20)
+        _load(port, token, 60, back=30 * 86_400)
         _settle(port)
         _compact(home)
         definition = home.parent / "asked.yaml"
@@ -143,12 +144,16 @@ def _question() -> None:
         command = [HUB, "cohort", "add", "asked", "--file", str(definition)]
         subprocess.run(command, env=environment(home), check=True, capture_output=True)
         quiet = _asked(home)
-        loading = threading.Thread(target=_load, args=(port, token, 30), kwargs={"rate": 5_000})
+        loading = threading.Thread(target=_load, args=(port, token, 30), kwargs={"rate": 5_000, "back": 60})
         loading.start()
         time.sleep(3)
         busy = _asked(home)
         loading.join()
-    print(f"cohort query: quiet {quiet:.3f} s, while 5,000 events/s arrive {busy:.3f} s, ratio {busy / quiet:.2f}")
+        events = _json(home, "status")["events"]
+    print(
+        f"cohort query over {events:,} events: quiet {quiet:.3f} s, while 5,000 events/s arrive {busy:.3f} s, "
+        f"ratio {busy / quiet:.2f}"
+    )
 
 
 def _compact(home: Path) -> None:
@@ -181,9 +186,9 @@ def _served(home: Path) -> Iterator[tuple[int, int]]:
         yield server.pid, port
 
 
-def _load(port: int, token: str, seconds: float, *, rate: float = 0.0) -> dict[str, Any]:
+def _load(port: int, token: str, seconds: float, *, rate: float = 0.0, back: int = 86_400) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.ingestion.loader", str(port), "--user", token]
-    command += ["--seconds", str(seconds), "--rate", str(rate)]
+    command += ["--seconds", str(seconds), "--rate", str(rate), "--back", str(back)]
     return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 

@@ -1,6 +1,6 @@
 """The loader: one process that posts batches of events to `/import` over a few connections, as fast as it may.
 
-    python -m benchmarks.ingestion.loader PORT --user USER [--seconds 30] [--rate 0]
+    python -m benchmarks.ingestion.loader PORT --user USER [--seconds 30] [--rate 0] [--back 86400]
 
 Bodies are made before the clock starts; each request gets `$insert_id`s that nobody has sent before. A 429 is obeyed.
 Prints one JSON object: `requests`, `events`, `refused` (429 and 503), `seconds`, `cpu`, `p50` and `p99` (seconds of an
@@ -22,6 +22,7 @@ import orjson
 BATCH = 2_000
 _TEMPLATES = 16
 _PEOPLE = 200_000
+_DAY = 86_400  # seconds
 _MARK = b"@@@@@@@@"
 
 
@@ -46,19 +47,20 @@ class _Load:
         )
 
 
-def bodies(count: int = _TEMPLATES, batch: int = BATCH, seed: int = 1) -> list[bytes]:
-    """Batches of events with eight properties, of the last day; each `$insert_id` begins with a mark to be replaced."""
+def bodies(count: int = _TEMPLATES, batch: int = BATCH, seed: int = 1, *, back: int = _DAY) -> list[bytes]:
+    """Batches of events with eight properties, of the last `back` seconds; each `$insert_id` begins with a mark to be
+    replaced."""
     chance = random.Random(seed)
     now = int(time.time())
-    return [orjson.dumps([_event(chance, now) for _ in range(batch)]) for _ in range(count)]
+    return [orjson.dumps([_event(chance, now - chance.randrange(back)) for _ in range(batch)]) for _ in range(count)]
 
 
-def _event(chance: random.Random, now: int) -> dict[str, object]:
+def _event(chance: random.Random, at: int) -> dict[str, object]:
     return {
         "event": chance.choice(["Sign Up", "Purchase", "App Open", "Search", "Page View"]),
         "properties": {
             "distinct_id": f"user-{chance.randrange(_PEOPLE)}",
-            "time": now - chance.randrange(86_400),
+            "time": at,
             "$insert_id": f"{_MARK.decode()}-{chance.getrandbits(80):020x}",
             "plan": chance.choice(["free", "pro"]),
             "country": chance.choice(["NO", "SE", "DE", "FR", "US"]),
@@ -121,8 +123,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--rate", type=float, default=0.0, help="events a second in all; 0: as fast as it may")
+    parser.add_argument("--back", type=int, default=_DAY, help="seconds that the events lie back at most")
     asked = parser.parse_args()
-    made = bodies()
+    made = bodies(back=asked.back)
     pause = asked.connections * BATCH / asked.rate if asked.rate else 0.0
     began, spent = time.monotonic(), time.process_time()
     load = _Load(asked.port, asked.user, began + asked.seconds, pause, made)

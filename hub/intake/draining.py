@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -35,6 +36,14 @@ class Drain:
         self._log: IntakeLog | None = None
         self._gave_up_at = float("-inf")
         self._told = ""
+
+    def hurry(self) -> None:
+        """Ask whoever is moving to hurry, and do not wait: what is called next will wait less."""
+        with contextlib.suppress(StoreError):  # which the call itself will tell of
+            log = self._opened()
+            head = log.head() if log else None
+            if log and head and head.holds(head.last_id):
+                log.want(head.last_id)
 
     def __call__(self) -> None:
         """Move what has arrived by now."""

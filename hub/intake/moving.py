@@ -39,7 +39,7 @@ LONGEST_WAIT = timedelta(seconds=5)
 """What has waited for so long is moved, however little it is. Whoever asks a question need not wait: it asks to
 hurry."""
 
-_LOOK_EVERY = 0.05  # seconds
+_LOOK_EVERY = 0.02  # seconds
 _AGAIN_AFTER = 0.2  # seconds, when another process is moving
 _LONGEST_PAUSE = 10.0  # seconds, when something cannot be read or written
 

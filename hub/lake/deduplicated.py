@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hub.lake.duplicates import ROW, Narrow, equal_again
-from hub.lake.slices import beside, months_of
+from hub.lake.slices import LEAST_ROWS, beside, months_of
 from hub.lake.snapshot import PRECISION, Filter, StoredFile, rows_of
 from hub.lake.tables import EVENT_COLUMNS, EVENTS
 
@@ -31,10 +31,12 @@ def events(reader: Reader, filters: Sequence[Filter] = (), *, narrow: Narrow | N
     Conditions on other columns have to come afterwards: which of two equal events stays does not depend on them.
     """
     files = reader.snapshot(EVENTS).stored(filters)
-    doubtful = _doubtful(files)
-    again = equal_again(reader, _paths(doubtful), narrow) if doubtful else None
+    tail, next_to = _doubtful(files)
+    many = rows_of(tail) > LEAST_ROWS
+    again = equal_again(reader, _paths(tail), _paths(next_to), narrow, many=many) if tail else None
     if again is None:
         return reader.of_files(EVENTS, _paths(files))[EVENT_COLUMNS.names]
+    doubtful = [*tail, *next_to]
     certain = [file for file in files if file not in doubtful]
     numbered = reader.of_files(EVENTS, _paths(doubtful), numbered=True)
     once = numbered.anti_join(again, list(ROW))[EVENT_COLUMNS.names]
@@ -45,8 +47,8 @@ def count(reader: Reader, filters: Sequence[Filter] = ()) -> int:
     """How many events the partitions that pass `filters` hold, each counted once: as many as the log tells of the
     files, without those that are there again."""
     files = reader.snapshot(EVENTS).stored(filters)
-    doubtful = _doubtful(files)
-    again = equal_again(reader, _paths(doubtful)) if doubtful else None
+    tail, next_to = _doubtful(files)
+    again = equal_again(reader, _paths(tail), _paths(next_to)) if tail else None
     return rows_of(files) - (0 if again is None else int(reader.value(again.count())))
 
 
@@ -65,12 +67,13 @@ def newest(reader: Reader, filters: Sequence[Filter] = ()) -> datetime | None:
     return found
 
 
-def _doubtful(files: Sequence[StoredFile]) -> list[StoredFile]:
+def _doubtful(files: Sequence[StoredFile]) -> tuple[list[StoredFile], list[StoredFile]]:
     """The tail, and the compacted files that an event of it may be in, too."""
-    found: list[StoredFile] = []
+    tail, next_to = list[StoredFile](), list[StoredFile]()
     for month in months_of(files):
-        found += [*month.tail, *beside(month.slices, month.tail)]
-    return found
+        tail += month.tail
+        next_to += beside(month.slices, month.tail)
+    return tail, next_to
 
 
 def _paths(files: Sequence[StoredFile]) -> list[str]:

@@ -30,16 +30,26 @@ ROW = ("filename", "file_row_number")
 _DAY = 86_400  # seconds
 
 
-def equal_again(reader: Reader, paths: Sequence[str], narrow: Narrow | None = None) -> ibis.Table | None:
+def equal_again(
+    reader: Reader, tail: Sequence[str], beside: Sequence[str], narrow: Narrow | None = None, *, many: bool = False
+) -> ibis.Table | None:
     """The rows of these files that give way to another that is equal in KEY, by ROW; None when there is none.
 
-    With `narrow` only those of the rows that pass are told.
+    Those `beside` the tail are compacted: no two of them are equal. With `narrow` only those of the rows that pass are
+    told, and more may be. Say when the tail has `many` rows: else it is looked at once for all the reads of a reader.
     """
     # without insert_id, which is most of what there is to read, nearly all rows differ from each other already
+    arrived = _arrived(reader, tail, narrow if many else None)
+    suspects = arrived.filter(arrived.times > 1).select("hashed")
+    if beside:
+        # from the few that arrived, so that the many beside them are only passed by
+        there = _hashed(reader, beside, narrow).semi_join(arrived, ["hashed", "time"])
+        suspects = suspects.union(there.select("hashed"), distinct=True)
     return _again(
         reader,
-        paths,
+        [*tail, *beside],
         narrow,
+        reader.keep(suspects),
         lambda rows: [rows.project_id, *(rows[name] for name in KEY)],
         lambda rows: _hash_of(rows.event, rows.distinct_id, rows.time),
     )
@@ -48,12 +58,19 @@ def equal_again(reader: Reader, paths: Sequence[str], narrow: Narrow | None = No
 def same_day_again(reader: Reader, paths: Sequence[str]) -> ibis.Table | None:
     """The rows of these files that give way to another of the same `event`, `distinct_id`, `insert_id` and day (UTC),
     by ROW; None when there is none (reference 7.2, rule 2)."""
+
+    def hashed(rows: ibis.Table) -> ibis.Value:
+        return _hash_with_day(rows.event, rows.distinct_id, rows.insert_id, day_of(rows))
+
+    seen = reader.of_files(EVENTS, paths)
+    hashes = seen.select(hashed=hashed(seen)).group_by("hashed").agg(times=ibis._.count())
     return _again(
         reader,
         paths,
         None,
+        reader.keep(hashes.filter(hashes.times > 1).select("hashed")),
         lambda rows: [rows.project_id, rows.event, rows.distinct_id, rows.insert_id, day_of(rows)],
-        lambda rows: _hash_with_day(rows.event, rows.distinct_id, rows.insert_id, day_of(rows)),
+        hashed,
     )
 
 
@@ -62,17 +79,30 @@ def day_of(rows: ibis.Table) -> ibis.Value:
     return rows.time.epoch_seconds() // _DAY
 
 
+def _arrived(reader: Reader, tail: Sequence[str], narrow: Narrow | None) -> ibis.Table:
+    """How often each `hashed` and `time` is in the tail."""
+
+    def make() -> ibis.Table:
+        return reader.keep(_hashed(reader, tail, narrow).group_by("hashed", "time").agg(times=ibis._.count()))
+
+    return make() if narrow else reader.once(("arrived", *tail), make)
+
+
+def _hashed(reader: Reader, paths: Sequence[str], narrow: Narrow | None) -> ibis.Table:
+    rows = _passing(reader.of_files(EVENTS, paths), narrow)
+    return rows.select(hashed=_hash_of(rows.event, rows.distinct_id, rows.time), time=rows.time)
+
+
 def _again(
     reader: Reader,
     paths: Sequence[str],
     narrow: Narrow | None,
+    suspects: ibis.Table,
     key: Callable[[ibis.Table], list[Any]],
     hashed: Callable[[ibis.Table], ibis.Value],
 ) -> ibis.Table | None:
-    """Nearly always there are few or none: hashes of narrow columns tell which rows have to be looked at."""
-    seen = _passing(reader.of_files(EVENTS, paths), narrow)
-    hashes = seen.select(hashed=hashed(seen)).group_by("hashed").agg(times=ibis._.count())
-    suspects = reader.keep(hashes.filter(hashes.times > 1).select("hashed"))
+    """Nearly always there are few or none: hashes of narrow columns (`suspects`) tell which rows have to be looked
+    at."""
     if not reader.value(suspects.count()):
         return None
     rows = _passing(reader.of_files(EVENTS, paths, numbered=True), narrow)
