@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hub.lake.duplicates import ROW, Narrow, equal_again
-from hub.lake.slices import LEAST_ROWS, beside, months_of
+from hub.lake.slices import beside, months_of
 from hub.lake.snapshot import PRECISION, Filter, StoredFile, rows_of
 from hub.lake.tables import EVENT_COLUMNS, EVENTS
 
@@ -32,8 +32,7 @@ def events(reader: Reader, filters: Sequence[Filter] = (), *, narrow: Narrow | N
     """
     files = reader.snapshot(EVENTS).stored(filters)
     tail, next_to = _doubtful(files)
-    many = rows_of(tail) > LEAST_ROWS
-    again = equal_again(reader, _paths(tail), _paths(next_to), narrow, many=many) if tail else None
+    again = equal_again(reader, tail, next_to, narrow) if tail else None
     if again is None:
         return reader.of_files(EVENTS, _paths(files))[EVENT_COLUMNS.names]
     doubtful = [*tail, *next_to]
@@ -48,7 +47,7 @@ def count(reader: Reader, filters: Sequence[Filter] = ()) -> int:
     files, without those that are there again."""
     files = reader.snapshot(EVENTS).stored(filters)
     tail, next_to = _doubtful(files)
-    again = equal_again(reader, _paths(tail), _paths(next_to)) if tail else None
+    again = equal_again(reader, tail, next_to) if tail else None
     return rows_of(files) - (0 if again is None else int(reader.value(again.count())))
 
 

@@ -13,6 +13,7 @@ import ibis
 import ibis.expr.datatypes as dt
 
 from hub.lake.slices import WHOLE
+from hub.lake.snapshot import StoredFile, rows_of
 from hub.lake.tables import EVENTS, TAIL
 
 if TYPE_CHECKING:
@@ -27,29 +28,27 @@ Narrow = Callable[[ibis.Table], Sequence[Any]]
 ROW = ("filename", "file_row_number")
 """What tells one row of some files from all others (`Reader.of_files`, numbered)."""
 
+_FEW = 500_000
+"""Compacted rows up to which one pass over all is quicker than two."""
+
 _DAY = 86_400  # seconds
 
 
 def equal_again(
-    reader: Reader, tail: Sequence[str], beside: Sequence[str], narrow: Narrow | None = None, *, many: bool = False
+    reader: Reader, tail: Sequence[StoredFile], beside: Sequence[StoredFile], narrow: Narrow | None = None
 ) -> ibis.Table | None:
     """The rows of these files that give way to another that is equal in KEY, by ROW; None when there is none.
 
     Those `beside` the tail are compacted: no two of them are equal. With `narrow` only those of the rows that pass are
-    told, and more may be. Say when the tail has `many` rows: else it is looked at once for all the reads of a reader.
+    told.
     """
     # without insert_id, which is most of what there is to read, nearly all rows differ from each other already
-    arrived = _arrived(reader, tail, narrow if many else None)
-    suspects = arrived.filter(arrived.times > 1).select("hashed")
-    if beside:
-        # from the few that arrived, so that the many beside them are only passed by
-        there = _hashed(reader, beside, narrow).semi_join(arrived, ["hashed", "time"])
-        suspects = suspects.union(there.select("hashed"), distinct=True)
+    several = _several if rows_of(beside) <= _FEW else _several_of_many
     return _again(
         reader,
-        [*tail, *beside],
+        [file.path for file in (*tail, *beside)],
         narrow,
-        reader.keep(suspects),
+        reader.keep(several(_hashed(reader, tail, narrow), _hashed(reader, beside, narrow), reader)),
         lambda rows: [rows.project_id, *(rows[name] for name in KEY)],
         lambda rows: _hash_of(rows.event, rows.distinct_id, rows.time),
     )
@@ -79,18 +78,22 @@ def day_of(rows: ibis.Table) -> ibis.Value:
     return rows.time.epoch_seconds() // _DAY
 
 
-def _arrived(reader: Reader, tail: Sequence[str], narrow: Narrow | None) -> ibis.Table:
-    """How often each `hashed` and `time` is in the tail."""
-
-    def make() -> ibis.Table:
-        return reader.keep(_hashed(reader, tail, narrow).group_by("hashed", "time").agg(times=ibis._.count()))
-
-    return make() if narrow else reader.once(("arrived", *tail), make)
-
-
-def _hashed(reader: Reader, paths: Sequence[str], narrow: Narrow | None) -> ibis.Table:
-    rows = _passing(reader.of_files(EVENTS, paths), narrow)
+def _hashed(reader: Reader, files: Sequence[StoredFile], narrow: Narrow | None) -> ibis.Table:
+    rows = _passing(reader.of_files(EVENTS, [file.path for file in files]), narrow)
     return rows.select(hashed=_hash_of(rows.event, rows.distinct_id, rows.time), time=rows.time)
+
+
+def _several(arrived: ibis.Table, there: ibis.Table, _: Reader) -> ibis.Table:
+    """What is `hashed` more than once."""
+    times = arrived.union(there).group_by("hashed").agg(times=ibis._.count())
+    return times.filter(times.times > 1).select("hashed")
+
+
+def _several_of_many(arrived: ibis.Table, there: ibis.Table, reader: Reader) -> ibis.Table:
+    """As `_several`; from the few that arrived, so that the many that are there are only passed by."""
+    arrived = reader.keep(arrived.group_by("hashed", "time").agg(times=ibis._.count()))
+    again = there.semi_join(arrived, ["hashed", "time"])
+    return arrived.filter(arrived.times > 1).select("hashed").union(again.select("hashed"), distinct=True)
 
 
 def _again(
