@@ -57,7 +57,10 @@ class DuckDbReader(Reader):
             yield from self.backend.to_pyarrow_batches(expression, chunk_size=size)
 
     def sql(self, expression: ibis.Table) -> str:
-        return str(self.backend.compile(expression, pretty=True))
+        import ibis
+
+        with _option(ibis.options.sql, "fuse_selects", True):
+            return str(self.backend.compile(expression, pretty=True))
 
     def value(self, expression: Any) -> Any:
         with _told():
@@ -92,6 +95,9 @@ def opened(lake: Lake, *, memory_limit: str, threads: int) -> Iterator[DuckDbRea
     `threads` of 0 means one a core. Raises UsageError for a `memory_limit` that is none, StoreError when the lake's
     folder cannot be written.
     """
+    import ibis
+
+    ibis.options.sql.fuse_selects = False  # DuckDB does that by itself, and in less time
     with scratch_of(lake.root) as scratch:
         backend = _connected({"memory_limit": memory_limit, "temp_directory": str(scratch)}, threads)
         try:
@@ -127,6 +133,16 @@ def _connected(settings: dict[str, Any], threads: int) -> Any:
             f"The setting memory_limit is wrong: {settings['memory_limit']!r} is no amount of memory.",
             hint="Write it as 2GiB, in HUB_MEMORY_LIMIT or in hub.toml.",
         ) from error
+
+
+@contextmanager
+def _option(options: Any, name: str, value: object) -> Iterator[None]:
+    before = getattr(options, name)
+    setattr(options, name, value)
+    try:
+        yield
+    finally:
+        setattr(options, name, before)
 
 
 @contextmanager
