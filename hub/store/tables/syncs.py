@@ -16,7 +16,12 @@ syncs = Table(
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("audience_name", String(255), nullable=False),
     Column("mapping", JSON, nullable=False),  # target name -> profile property
-    Column("every_seconds", BigInteger),  # null: one-time
+    Column("every_seconds", BigInteger),  # one of every_seconds, cron and after_sync_id, or none: one-time
+    Column("cron", String(255)),  # five fields
+    Column("cron_zone", String(64)),  # null: the project's
+    Column("after_sync_id", Integer),  # whose runs this one follows
+    Column("after_run_id", BigInteger),  # the newest of them that it has followed
+    Column("paused_at", UtcDateTime),
     Column("state", String(16), nullable=False),  # active, done, stopped
     Column("message", Text, nullable=False, default=""),
     Column("next_run_at", UtcDateTime),
@@ -26,6 +31,7 @@ syncs = Table(
     Column("removed_at", UtcDateTime),  # by a person; the row stays, because the ledger refers to it
     free_after_removal("syncs"),
     Index("ix_syncs_due", "state", "next_run_at"),
+    Index("ix_syncs_after", "after_sync_id"),
 )
 
 runs = Table(
@@ -54,6 +60,7 @@ runs = Table(
     Column("message", Text, nullable=False, default=""),
     Column("hint", Text, nullable=False, default=""),
     Index("ix_runs_sync", "sync_id", "id"),
+    Index("ix_runs_state", "state"),
 )
 
 batches = Table(

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
+from hub.store.tables import UtcDateTime
+
 revision = "0007"
 down_revision = "0006"
 
 
 def upgrade() -> None:
     """Add what each part of the engine keeps."""
+    _add_schedules()
+
+
+def _add_schedules() -> None:
+    op.add_column("syncs", sa.Column("cron", sa.String(255), nullable=True))
+    op.add_column("syncs", sa.Column("cron_zone", sa.String(64), nullable=True))
+    op.add_column("syncs", sa.Column("after_sync_id", sa.Integer(), nullable=True))
+    op.add_column("syncs", sa.Column("after_run_id", sa.BigInteger(), nullable=True))
+    op.add_column("syncs", sa.Column("paused_at", UtcDateTime(), nullable=True))
+    op.create_index("ix_syncs_after", "syncs", ["after_sync_id"], unique=False)
+    op.create_index("ix_runs_state", "runs", ["state"], unique=False)
