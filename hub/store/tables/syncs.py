@@ -26,6 +26,8 @@ syncs = Table(
     Column("message", Text, nullable=False, default=""),
     Column("next_run_at", UtcDateTime),
     Column("missed", Integer, nullable=False, default=0),  # ticks that nobody was there for
+    Column("guards", JSON, nullable=False, default=dict, server_default="{}"),  # thresholds that a person has set
+    Column("leavers", String(8), nullable=False, default="remove", server_default="remove"),  # keep, clear
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     Column("removed_at", UtcDateTime),  # by a person; the row stays, because the ledger refers to it
@@ -56,6 +58,17 @@ runs = Table(
     Column("unchanged", BigInteger, nullable=False, default=0),
     Column("parked", BigInteger, nullable=False, default=0),  # refused before, and not due to be tried again
     Column("plan_digest", String(64), nullable=False, default=""),
+    Column("rests_on", JSON, nullable=False, default=dict, server_default="{}"),  # cohort -> version, as evaluated
+    Column("leavers", String(8), nullable=False, default="remove", server_default="remove"),  # of the sync, as planned
+    Column("held_before", BigInteger, nullable=False, default=0, server_default="0"),  # members there, when planned
+    Column("held_version", BigInteger, nullable=False, default=0, server_default="0"),  # of the held set, when planned
+    Column("guards", JSON, nullable=False, default=list, server_default="[]"),  # why it was held: guard, scope, sentence
+    Column("thresholds", JSON, nullable=False, default=dict, server_default="{}"),  # of the sync, as judged by
+    Column("held_at", UtcDateTime),  # when it began to wait for a person
+    Column("decision", String(16), nullable=False, default="", server_default=""),  # approved, refused, replaced
+    Column("decided_by", Text, nullable=False, default="", server_default=""),
+    Column("decision_reason", Text, nullable=False, default="", server_default=""),
+    Column("decided_at", UtcDateTime),
     Column("timings", JSON, nullable=False),  # phase -> seconds
     Column("message", Text, nullable=False, default=""),
     Column("hint", Text, nullable=False, default=""),

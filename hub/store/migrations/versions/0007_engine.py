@@ -13,6 +13,7 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """Add what each part of the engine keeps."""
+    _add_guards()
     _add_schedules()
 
 
@@ -24,3 +25,22 @@ def _add_schedules() -> None:
     op.add_column("syncs", sa.Column("paused_at", UtcDateTime(), nullable=True))
     op.create_index("ix_syncs_after", "syncs", ["after_sync_id"], unique=False)
     op.create_index("ix_runs_state", "runs", ["state"], unique=False)
+
+
+def _add_guards() -> None:
+    op.add_column("syncs", sa.Column("guards", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column("syncs", sa.Column("leavers", sa.String(8), nullable=False, server_default="remove"))
+    for column in (
+        sa.Column("rests_on", sa.JSON(), nullable=False, server_default="{}"),
+        sa.Column("leavers", sa.String(8), nullable=False, server_default="remove"),
+        sa.Column("held_before", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("held_version", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("guards", sa.JSON(), nullable=False, server_default="[]"),
+        sa.Column("thresholds", sa.JSON(), nullable=False, server_default="{}"),
+        sa.Column("held_at", UtcDateTime(), nullable=True),
+        sa.Column("decision", sa.String(16), nullable=False, server_default=""),
+        sa.Column("decided_by", sa.Text(), nullable=False, server_default=""),
+        sa.Column("decision_reason", sa.Text(), nullable=False, server_default=""),
+        sa.Column("decided_at", UtcDateTime(), nullable=True),
+    ):
+        op.add_column("runs", column)
