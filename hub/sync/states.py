@@ -14,21 +14,27 @@ class RunState(StrEnum):
     """They are being compared with what the partner holds."""
     DELIVERING = "delivering"
     """The plan is fixed; its batches are on their way."""
+    HELD = "held"
+    """A guard wants a person to look. Nothing leaves until somebody approves or refuses, or the world has changed."""
     SETTLING = "settling"
     """No batch leaves any more; what was acknowledged is being noted."""
     DONE = "done"
     """Everybody in the plan was acknowledged or refused by name."""
     FAILED = "failed"
     """The run ended early. What was acknowledged counts; the rest is owed and goes out with the next run."""
+    REFUSED = "refused"
+    """A person refused what was held. What had been acknowledged by then counts."""
 
 
 MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.EVALUATING: frozenset({RunState.PLANNING, RunState.FAILED}),
-    RunState.PLANNING: frozenset({RunState.DELIVERING, RunState.FAILED}),
-    RunState.DELIVERING: frozenset({RunState.SETTLING}),
-    RunState.SETTLING: frozenset({RunState.DONE, RunState.FAILED}),
+    RunState.PLANNING: frozenset({RunState.DELIVERING, RunState.HELD, RunState.FAILED}),
+    RunState.DELIVERING: frozenset({RunState.HELD, RunState.SETTLING}),
+    RunState.HELD: frozenset({RunState.DELIVERING, RunState.SETTLING}),
+    RunState.SETTLING: frozenset({RunState.DONE, RunState.FAILED, RunState.REFUSED}),
     RunState.DONE: frozenset(),
     RunState.FAILED: frozenset(),
+    RunState.REFUSED: frozenset(),
 }
 
 FINAL = frozenset(state for state, following in MOVES.items() if not following)
@@ -45,12 +51,16 @@ class BatchState(StrEnum):
     """Where a batch stands."""
 
     PLANNED = "planned"
+    HELD = "held"
+    """It waits for a person, who approves or refuses it with its run."""
     SENT = "sent"
     """It has left, and no answer is known. Found by another worker, it may have arrived: it is sent again."""
     ACKNOWLEDGED = "acknowledged"
     """The partner answered: everybody in it was taken, except who is listed as an exception."""
     OWED = "owed"
     """The partner was not to be had; its members go out with the next run."""
+    REFUSED = "refused"
+    """It was held, and never left: a person refused it, or its run ended before somebody had decided."""
 
 
 class Action(StrEnum):

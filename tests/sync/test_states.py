@@ -13,9 +13,14 @@ LEGAL = {
     ("evaluating", "failed"),
     ("planning", "delivering"),
     ("planning", "failed"),
+    ("planning", "held"),
+    ("delivering", "held"),
     ("delivering", "settling"),
+    ("held", "delivering"),
+    ("held", "settling"),
     ("settling", "done"),
     ("settling", "failed"),
+    ("settling", "refused"),
 }
 
 
@@ -28,5 +33,5 @@ def test_a_run_makes_the_moves_of_the_design_and_no_other(state, to):
             moved(state, to)
 
 
-def test_only_done_and_failed_are_ends():
-    assert frozenset({RunState.DONE, RunState.FAILED}) == FINAL
+def test_only_done_failed_and_refused_are_ends():
+    assert frozenset({RunState.DONE, RunState.FAILED, RunState.REFUSED}) == FINAL
