@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MessageEvents,
         Option,
         Outcome,
+        Page,
         Refusal,
         Value,
     )
@@ -58,6 +59,7 @@ _HOMES = {
         "MessageEvents",
         "Option",
         "Outcome",
+        "Page",
         "Refusal",
         "Value",
     ),
@@ -101,6 +103,7 @@ __all__ = [
     "MessageEvents",
     "Option",
     "Outcome",
+    "Page",
     "PartnerClient",
     "PartnerError",
     "PartnerUnavailable",

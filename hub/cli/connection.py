@@ -12,7 +12,7 @@ from hub.app import Hub
 from hub.cli.context import Json, Yes, confirm, interactive, open_hub, print_json, print_table, say, say_what_goes
 from hub.clock import ago, shown
 from hub.connectors.connections import CONNECTED, Connection
-from hub.connectors.fields import SettingField, from_environment
+from hub.connectors.fields import SettingField, from_environment, made_up
 from hub.errors import HubError, UsageError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -38,13 +38,17 @@ def add(
     """Connect an account at a partner. It is checked first, and kept only if it works.
 
     Settings come from --set, else from the environment (HUB_<CONNECTOR>_<SETTING>), else they are asked for on a
-    terminal. Secrets are encrypted at rest and never shown again.
+    terminal. Secrets are encrypted at rest and never shown again; one that the hub makes is shown this once.
     """
     hub = open_hub()
-    values = {**from_environment(hub.plugins.connector(connector)), **_given(settings)}
+    kind = hub.plugins.connector(connector)
+    values = {**from_environment(kind), **_given(settings)}
     if interactive():
         values = _asked(hub, connector, values)
-    _show(asyncio.run(hub.connections.add(connector, name, values)), as_json, "Connected")
+    made = made_up(kind, values)
+    _show(asyncio.run(hub.connections.add(connector, name, {**values, **made})), as_json, "Connected")
+    for field, secret in made.items():
+        say(f"Made for this connection, and shown only now: {field}={secret}")
 
 
 @app.command()

@@ -31,6 +31,8 @@ class Ability(StrEnum):
 
     REMOVE = "remove"
     """Take members out of an audience."""
+    CLEAR = "clear"
+    """Empty what the hub wrote of a member: `add` takes None for a value, and clears it."""
     LIST = "list"
     """Tell who is in an audience, for checks."""
     CREATE = "create"
@@ -73,6 +75,8 @@ class Limits:
     source: str
     timeout: timedelta = timedelta(seconds=30)
     """How long to wait for one answer."""
+    attempts: int = 5
+    """How often a batch is sent while the partner is busy or away, before it stays owed until the next run."""
     default_interval: timedelta = timedelta(hours=2)
     """How often a dynamic sync runs unless told otherwise."""
     pull_interval: timedelta = timedelta(minutes=15)
@@ -164,6 +168,20 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """Which page of a delivery a batch is, for partners that want to be told.
+
+    `session` names the delivery: it is the same for all batches of a run, whoever sends them and however often, and no
+    other run ever has it. `number` counts from 1 to `total`, apart for batches to add and batches to remove. When
+    a batch was refused as a whole and is sent in halves, each half is a session of one page.
+    """
+
+    session: str
+    number: int = 1
+    total: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """One member that the partner did not take, in its own words.
 
@@ -191,9 +209,10 @@ class Outcome:
 class ConnectorSettings(BaseModel):
     """Base of every connector's settings; drives form, prompts, environment and validation.
 
-    Secrets are `SecretStr`. Each field has a `title` and a `description`. A field whose choices only the
-    account knows is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them; the
-    account and these choices are the place where the connection's audiences are.
+    Secrets are `SecretStr`. Each field has a `title` and a `description`. A secret that the hub can make up has a
+    `default_factory`; `hub connection add` shows what was made, once. A field whose choices only the account knows
+    is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them; the account and these
+    choices are the place where the connection's audiences are.
     """
 
     # an error must not show its input: the input may be a secret
@@ -274,6 +293,14 @@ class Connector(ABC):
         Raises the errors of `add`. Needed for Ability.REMOVE.
         """
         raise NotImplementedError(f"{self.label} cannot remove members")
+
+    async def add_page(self, audience: Audience, members: Sequence[Member], page: Page) -> Outcome:
+        """As `add`; the hub calls this one. Override it when the partner is told sessions and pages."""
+        return await self.add(audience, members)
+
+    async def remove_page(self, audience: Audience, members: Sequence[Member], page: Page) -> Outcome:
+        """As `remove`; the hub calls this one. Override it when the partner is told sessions and pages."""
+        return await self.remove(audience, members)
 
     def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str]]:
         """The keys of everybody in the audience, page by page. Needed for Ability.LIST."""

@@ -35,6 +35,8 @@ class SettingField:
     choices: tuple[str, ...] = ()
     variable: str = ""
     """The environment variable that is read when the setting is not given."""
+    made: bool = False
+    """Whether the hub makes a value up when none is given."""
 
 
 def fields_of(connector: type[Connector]) -> list[SettingField]:
@@ -48,6 +50,16 @@ def from_environment(connector: type[Connector], environment: Mapping[str, str] 
     return {
         field.name: environment[field.variable] for field in fields_of(connector) if environment.get(field.variable)
     }
+
+
+def made_up(connector: type[Connector], values: Mapping[str, Any]) -> dict[str, str]:
+    """Values for the settings that are not among `values` and that the hub makes up, such as a signing secret."""
+    made: dict[str, str] = {}
+    for name, info in connector.Settings.model_fields.items():
+        if info.default_factory is not None and not values.get(name):
+            value = info.get_default(call_default_factory=True, validated_data={})
+            made[name] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return made
 
 
 def validated(connector: type[Connector], values: Mapping[str, Any]) -> ConnectorSettings:
@@ -105,6 +117,7 @@ def _field(connector: str, name: str, info: FieldInfo) -> SettingField:
         default=_default(info),
         choices=choices,
         variable=f"HUB_{connector}_{name}".upper(),
+        made=info.default_factory is not None,
     )
 
 
@@ -128,7 +141,9 @@ def _without_none(annotation: Any) -> Any:
 
 
 def _default(info: FieldInfo) -> str:
-    if info.is_required() or info.default is None:
+    if info.is_required() or info.default is None or info.default_factory is not None:
+        return ""
+    if isinstance(info.default, SecretStr):
         return ""
     if isinstance(info.default, bool):
         return "yes" if info.default else "no"

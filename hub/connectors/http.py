@@ -121,19 +121,29 @@ class PartnerClient:
         return self.json(await self.request("POST", path, params=params, body=body))
 
     async def request(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send one request, with a JSON body if one is given, and return an answer below 300.
 
+        A `body` of bytes is JSON already and is sent as it is, so that it can be signed; `headers` are of this
+        request alone, on top of the client's.
         Raises PartnerUnavailable when no usable answer came (`answer_lost` tells whether the request may have
         been carried out), AddressRefused, or what the status means.
         """
         await self._check_address()
-        content = None if body is None else orjson.dumps(body)
-        headers = self.headers if content is None else {**self.headers, "Content-Type": "application/json"}
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
+        told = {**self.headers, **(headers or {})}
+        if content is not None:
+            told["Content-Type"] = "application/json"
         try:
             response = await self._client.request(
-                method, self.base_url + path, params=params, content=content, headers=headers
+                method, self.base_url + path, params=params, content=content, headers=told
             )
         except httpx.TransportError as error:
             raise self._unanswered(method, error) from error

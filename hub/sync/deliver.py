@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from hub.cohorts.mapped import decode
 from hub.connectors.connections import contained
-from hub.connectors.contract import Audience, Connector, Member, Outcome, Refusal
+from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
 from hub.connectors.retry import LONGEST_WAIT, persist
 from hub.errors import (
     BatchRefused,
@@ -35,6 +35,7 @@ from hub.errors import (
     Wait,
 )
 from hub.sync.ledger import Batch, Ledger, PlannedMember
+from hub.sync.pages import Pages
 from hub.sync.states import Action, BatchState
 
 T = TypeVar("T")
@@ -97,28 +98,33 @@ class Delivery:
 
     async def finish(self) -> None:
         """Deliver every batch that is still planned, several at once, as the connector's limits allow."""
+        pages = await self._write(self._numbered)
         pending = await self._write(self.ledger.batches, self.run_id, BatchState.PLANNED)
         left = iter(pending)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self.connector.limits.concurrency, len(pending))):
-                    group.create_task(self._work(left))
+                    group.create_task(self._work(left, pages))
         except* HubError as errors:
             raise _first(errors) from errors
         finally:
             self._writer.shutdown()
 
-    async def _work(self, left: Iterator[Batch]) -> None:
+    def _numbered(self) -> Pages:
+        run = self.ledger.row(self.run_id)
+        return Pages(self.run_id, run.created_at, self.ledger.batches(self.run_id))
+
+    async def _work(self, left: Iterator[Batch], pages: Pages) -> None:
         for batch in left:
             if self.stop.is_set() or self.ended_by:
                 return
-            await self._deliver(batch)
+            await self._deliver(batch, pages)
 
-    async def _deliver(self, batch: Batch) -> None:
+    async def _deliver(self, batch: Batch, pages: Pages) -> None:
         rows = await asyncio.to_thread(self.plan.rows, batch.first_row, batch.size)
         members = [_member(row) for row in rows]
         try:
-            outcome = await self._send(batch, members)
+            outcome = await self._send(batch, members, pages)
         except NOT_ITS_END:
             raise
         except HubError as error:
@@ -132,17 +138,20 @@ class Delivery:
             await self._acknowledge(batch, rows, outcome)
         self.answered(batch.size)
 
-    async def _send(self, batch: Batch, members: Sequence[Member]) -> Outcome:
+    async def _send(self, batch: Batch, members: Sequence[Member], pages: Pages) -> Outcome:
         async def once() -> Outcome:
             await self._write(self.ledger.sent, batch)
-            return await self._call(batch.action, members)
+            return await self._call(batch.action, members, pages.page(batch, members))
 
         try:
-            return await persist(once, before_again=partial(self._note_lost, batch))
+            attempts = self.connector.limits.attempts
+            return await persist(once, attempts=attempts, before_again=partial(self._note_lost, batch))
         except (BatchRefused, MemberRefused) as error:
-            return await self._halved(batch, members, error)
+            return await self._halved(batch, members, error, pages)
 
-    async def _halved(self, batch: Batch, members: Sequence[Member], error: BatchRefused | MemberRefused) -> Outcome:
+    async def _halved(
+        self, batch: Batch, members: Sequence[Member], error: BatchRefused | MemberRefused, pages: Pages
+    ) -> Outcome:
         """Find out who in a refused batch is refused, by sending its halves."""
         if len(members) == 1:
             code = error.code if isinstance(error, MemberRefused) else ""
@@ -152,7 +161,7 @@ class Delivery:
         request_id = ""
         for number, half in enumerate((members[:middle], members[middle:])):
             try:
-                outcome = await self._send(batch, half)
+                outcome = await self._send(batch, half, pages)
             except PartnerError as ending:
                 ending.answer_lost = ending.answer_lost or number > 0  # the first half was taken
                 raise
@@ -160,9 +169,9 @@ class Delivery:
             request_id = outcome.request_id or request_id
         return Outcome(refused, request_id)
 
-    async def _call(self, action: Action, members: Sequence[Member]) -> Outcome:
-        verb = self.connector.remove if action is Action.REMOVE else self.connector.add
-        outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members)))
+    async def _call(self, action: Action, members: Sequence[Member], page: Page) -> Outcome:
+        verb = self.connector.remove_page if action is Action.REMOVE else self.connector.add_page
+        outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members, page)))
         return _sound(self.connector, outcome, members)
 
     async def _acknowledge(self, batch: Batch, rows: Sequence[dict[str, Any]], outcome: Outcome) -> None:
@@ -230,8 +239,10 @@ def _nonsense(connector: Connector, what: str) -> PluginError:
 
 
 def _member(row: dict[str, Any]) -> Member:
-    values = {target: decode(text) for target, text in row["send"] or () if text is not None}
-    return Member(row["key"], values)
+    sent = {target: text for target, text in row["send"] or () if text is not None}
+    if row["action"] == Action.CLEAR:  # what was written before is what is emptied
+        return Member(row["key"], dict.fromkeys(sent))
+    return Member(row["key"], {target: decode(text) for target, text in sent.items()})
 
 
 async def open_audience(connector: Connector, name: str) -> Audience:
