@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hub import clock
 from hub.connectors.connections import Connection
 from hub.sync.models import Progress, Rejected, Run, Sync
+from hub.sync.schedule import After
 from hub.sync.states import RunState
 from tui import words
 from tui.cells import Cell
@@ -55,7 +56,7 @@ def sync_lines(sync: Sync, zone: str) -> list[Line]:
 
 def sync_settings(sync: Sync, zone: str) -> list[Line]:
     """A sync: where it puts whom with which properties, when, and why it is stopped."""
-    often = f"every {words.every(sync.every)}" if sync.every else "once"
+    often = words.schedule_in_words(sync.schedule)
     target: Line = [Cell(f"{sync.cohort} → {sync.connection}, audience {sync.audience!r}, {often}")]
     schedule: Line = [Cell(_schedule(sync, zone))]
     if sync.missed:
@@ -147,6 +148,10 @@ def _joined(*counts: tuple[int, str]) -> str:
 def _schedule(sync: Sync, zone: str) -> str:
     if sync.state == "stopped":
         return "Stopped: it does not run by itself (r resumes it)"
+    if sync.state == "paused":
+        return "Paused: it goes on where it was (r resumes it)"
+    if sync.next_run_at is None and isinstance(sync.schedule, After):
+        return f"Runs when {sync.schedule.sync} has run"
     if sync.next_run_at is None:
         return f"{sync.state.capitalize()}: it does not run by itself any more"
     due = "Due since" if sync.next_run_at <= clock.now() else "Next run"

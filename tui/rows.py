@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hub import clock
 from hub.connectors.connections import Connection
 from hub.sync.models import Progress, Rejected, Run, Sync
+from hub.sync.schedule import After
 from hub.sync.states import RunState
 from tui import words
 from tui.cells import WIDE, Cell, Column, Row, Tone
@@ -109,7 +110,7 @@ def sync_row(sync: Sync, zone: str, progress: Progress | None = None) -> Row:
         {
             "name": Cell(sync.name),
             "route": Cell(f"{sync.cohort} → {sync.connection}"),
-            "every": Cell(words.every(sync.every)),
+            "every": Cell(words.schedule(sync.schedule)),
             "next": next_run(sync, zone),
             "missed": Cell(f"{sync.missed:,}", "warn" if sync.missed else "dim"),
             "last": last_run(sync, progress),
@@ -122,6 +123,10 @@ def next_run(sync: Sync, zone: str) -> Cell:
     """When a sync runs next, or why it does not."""
     if sync.state == "stopped":
         return Cell("Stopped", "bad")
+    if sync.state == "paused":
+        return Cell("Paused", "warn")
+    if sync.next_run_at is None and isinstance(sync.schedule, After):
+        return Cell("after that", "dim")
     if sync.next_run_at is None:
         return Cell(sync.state.capitalize() if sync.state != "active" else "by hand", "dim")
     if sync.next_run_at <= clock.now():

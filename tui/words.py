@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from hub import clock
 from hub.sync.models import Progress, Run
+from hub.sync.schedule import Cron, Every, Schedule
 from hub.sync.states import RunState
 
 CONNECTION_STATES = {
@@ -52,6 +53,21 @@ def every(interval: timedelta | None) -> str:
         if count:
             parts.append(f"{count} {name}")
     return " ".join(parts) or "0 s"
+
+
+def schedule(known: Schedule) -> str:
+    """When a sync runs, in a column: `once`, `15 min`, `0 7 * * 1-5`, `after winback`."""
+    match known:
+        case Every(length=length):
+            return every(length)
+        case Cron(expression=expression):
+            return expression
+    return str(known)
+
+
+def schedule_in_words(known: Schedule) -> str:
+    """The same, in a sentence: `every 15 min`, `cron 0 7 * * 1-5 (Europe/Oslo)`, `after winback`, `once`."""
+    return f"every {every(known.length)}" if isinstance(known, Every) else str(known)
 
 
 def took(passed: timedelta) -> str:

@@ -23,11 +23,23 @@ from hub.cli.context import (
     quoted,
     say,
 )
-from hub.clock import ago, shown
+from hub.cli.scheduling import (
+    CronText,
+    IsOnce,
+    Leader,
+    Often,
+    Zone,
+    asked_schedule,
+    how_often,
+    next_run,
+    when_first,
+)
+from hub.clock import ago, counted, shown
+from hub.clock import now as clock_now
 from hub.errors import UsageError
-from hub.sync.intervals import interval
-from hub.sync.models import Progress, Report, Run, Sync
-from hub.sync.service import ACTIVE
+from hub.sync.due import ACTIVE
+from hub.sync.models import Progress, Report, Run
+from hub.sync.schedule import Every
 from hub.sync.states import RunState
 
 if TYPE_CHECKING:
@@ -49,10 +61,11 @@ def _noun() -> None:
 def start(
     cohort: Annotated[str, typer.Argument(help="The cohort.")],
     connection: Annotated[str, typer.Argument(help="The connection to sync it to.")],
-    once: Annotated[bool, typer.Option("--once", help="Put it there once.")] = False,
-    every: Annotated[
-        str, typer.Option(help="Keep it there: every 30m, 2h, 1d. Left out: as often as is usual there.")
-    ] = "",
+    once: IsOnce = False,
+    every: Often = "",
+    cron: CronText = "",
+    zone: Zone = "",
+    after: Leader = "",
     audience: Annotated[str, typer.Option(help="Its name at the partner; `hub: COHORT` if left out.")] = "",
     name: Annotated[str, typer.Option(help="The sync's name; COHORT-CONNECTION if left out.")] = "",
     mapping: Annotated[
@@ -64,17 +77,20 @@ def start(
 ) -> None:
     """Keep an audience at a partner equal to a cohort: once, or for ever.
 
-    Its first run is due at once: `hub run-due` does it, or `hub sync run NAME`, or --now.
+    Without --once, --every, --cron and --after it runs as often as is usual there. Its first run is due at once (that
+    of --cron at its next time, that of --after when the other has run): `hub run-due` or `hub daemon` does it, or
+    `hub sync run NAME`, or --now.
     """
-    if once and every:
-        raise UsageError("--once and --every exclude each other.")
+    schedule = asked_schedule(once=once, every=every, cron=cron, zone=zone, after=after)
     hub = open_hub()
-    how_often = None if once else interval(every) if every else hub.connections.kind(connection).limits.default_interval
+    schedule = schedule or Every(hub.connections.kind(connection).limits.default_interval)
     before = {each.name for each in hub.syncs.list() if each.state == ACTIVE}
-    made = hub.syncs.start(cohort, connection, every=how_often, audience=audience, name=name, mapping=_mapping(mapping))
+    made = hub.syncs.start(
+        cohort, connection, schedule=schedule, audience=audience, name=name, mapping=_mapping(mapping)
+    )
     if not as_json:
         verb = "puts" if once else "keeps"
-        where = f"in {made.audience!r} at {connection}, {_how_often(made)}"
+        where = f"in {made.audience!r} at {connection}, {how_often(made)}"
         typer.echo(f"The sync {made.name} {verb} the cohort {cohort} {where}.")
     for other in hub.syncs.list():
         if other.name in before and other.state != ACTIVE and other.audience == made.audience:
@@ -84,7 +100,31 @@ def start(
     elif as_json:
         print_json(made.figures())
     else:
-        typer.echo(f"It is due now: hub run-due, or hub sync run {quoted(made.name)}")
+        command = f"hub sync run {quoted(made.name)}"
+        typer.echo(when_first(made, hub.workspace.project.timezone, command))
+
+
+@app.command()
+def change(
+    name: Name,
+    once: IsOnce = False,
+    every: Often = "",
+    cron: CronText = "",
+    zone: Zone = "",
+    after: Leader = "",
+    as_json: Json = False,
+) -> None:
+    """Give a sync another schedule. What is due already stays due; what it sends, and where to, is another sync."""
+    schedule = asked_schedule(once=once, every=every, cron=cron, zone=zone, after=after)
+    if schedule is None:
+        raise UsageError("There is nothing to change.", hint="Give --every, --cron, --after or --once.")
+    hub = open_hub()
+    changed = hub.syncs.change(name, schedule=schedule)
+    if as_json:
+        print_json(changed.figures())
+        return
+    following = next_run(changed, hub.workspace.project.timezone)
+    typer.echo(f"The sync {name} runs {how_often(changed)} now{f'; next run: {following}' if following else ''}.")
 
 
 @app.command()
@@ -103,15 +143,16 @@ def list_syncs(as_json: Json = False) -> None:
         return
     zone = hub.workspace.project.timezone
     print_table(
-        ("sync", "cohort", "connection", "every", "state", "next run", "last run"),
+        ("sync", "cohort", "connection", "runs", "state", "next run", "missed", "last run"),
         [
             (
                 each.name,
                 each.cohort,
                 each.connection,
-                _how_often(each),
+                how_often(each),
                 each.state,
-                shown(each.next_run_at, zone) if each.next_run_at else "",
+                next_run(each, zone),
+                f"{each.missed:,}",
                 _in_short(each.last_run),
             )
             for each in found
@@ -137,11 +178,11 @@ def show(name: Name, as_json: Json = False) -> None:
         )
         return
     zone = hub.workspace.project.timezone
-    typer.echo(f"{found.name}: {found.cohort} to {found.audience!r} at {found.connection}, {_how_often(found)}")
+    typer.echo(f"{found.name}: {found.cohort} to {found.audience!r} at {found.connection}, {how_often(found)}")
     typer.echo(f"  {found.state}. {found.message}".rstrip())
-    if found.next_run_at:
-        missed = f" ({found.missed} ticks were missed)" if found.missed else ""
-        typer.echo(f"  next run {shown(found.next_run_at, zone)}{missed}")
+    missed = f" ({counted(found.missed, 'tick was', 'ticks were')} missed)" if found.missed else ""
+    if (following := next_run(found, zone)) or missed:
+        typer.echo(f"  next run {following or 'none'}{missed}")
     for target, source in found.mapping.items():
         typer.echo(f"  {target} is {source}")
     for each in runs:
@@ -157,9 +198,19 @@ def stop(name: Name) -> None:
 
 
 @app.command()
+def pause(name: Name) -> None:
+    """Let a sync wait: it keeps its audience and its place in time, and `hub sync resume` lets it go on."""
+    say(f"The sync {open_hub().syncs.pause(name).name} is paused.")
+
+
+@app.command()
 def resume(name: Name) -> None:
-    """Put a stopped sync back on the schedule."""
-    say(f"The sync {open_hub().syncs.resume(name).name} is due now.")
+    """Let a paused sync go on where it was, or put a stopped one back on the schedule, due now."""
+    hub = open_hub()
+    resumed = hub.syncs.resume(name)
+    due = resumed.next_run_at and resumed.next_run_at <= clock_now()
+    following = next_run(resumed, hub.workspace.project.timezone)
+    say(f"The sync {name} is due now." if due else f"The sync {name} goes on; next run: {following}.")
 
 
 @app.command()
@@ -233,17 +284,6 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
             raise UsageError(f"--map {target.strip()} stands twice.", hint="A field there takes one property.")
         mapping[target.strip()] = source.strip()
     return mapping
-
-
-def _how_often(sync: Sync) -> str:
-    if sync.every is None:
-        return "once"
-    minutes = int(sync.every.total_seconds() // 60)
-    for size, word in ((1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes % size == 0:
-            count = minutes // size
-            return f"every {word}" if count == 1 else f"every {count} {word}s"
-    return f"every {sync.every}"
 
 
 def _in_short(run: Run | None) -> str:

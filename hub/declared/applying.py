@@ -20,6 +20,7 @@ from hub.declared.connections import connection_values, password_of_warehouse
 from hub.declared.planning import plan_of
 from hub.errors import Held, HubError, UsageError
 from hub.store.holding import holding
+from hub.sync.schedule import After
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -130,28 +131,35 @@ class _Applying:
         self._done += wanted
 
     def _syncs(self) -> None:
-        for entry in self._each("syncs", "make", "change"):
+        for entry in self._leaders_first(self._plan.of("syncs", "make", "change")):
             spec = self._spec.syncs[entry.name]
             if entry.action == "make":
                 self._hub.syncs.start(
                     spec.cohort,
                     spec.connection,
-                    every=spec.every,
+                    schedule=spec.schedule,
                     audience=spec.audience_name,
                     name=entry.name,
                     mapping=spec.mapping,
                     stopped=bool(spec.stopped),
                 )
+                if spec.paused:
+                    self._hub.syncs.pause(entry.name)
+                self._done.append(entry)
                 continue
             fields = {each.name: each.after for each in entry.fields}
             if fields.keys() & {"every", "mapping"}:
-                self._hub.syncs.change(entry.name, every=spec.every, mapping=spec.mapping)
+                self._hub.syncs.change(entry.name, schedule=spec.schedule, mapping=spec.mapping)
             if "stopped" in fields:
                 (self._hub.syncs.stop if spec.stopped else self._hub.syncs.resume)(entry.name)
+            if "paused" in fields:
+                (self._hub.syncs.pause if spec.paused else self._hub.syncs.resume)(entry.name)
+            self._done.append(entry)
 
     def _remove(self) -> None:
-        for entry in self._each("syncs", "remove"):
+        for entry in reversed(self._leaders_first(self._plan.of("syncs", "remove"))):
             asyncio.run(self._hub.syncs.remove(entry.name))
+            self._done.append(entry)
         for entry in self._users_first(self._plan.of("cohorts", "remove")):
             self._hub.cohorts.remove(entry.name, message=self._by.reason)
             self._done.append(entry)
@@ -166,6 +174,14 @@ class _Applying:
         names = {name: named_cohorts(self._hub.cohorts.get(name).definition) for name in by_name}
         order = [*TopologicalSorter(names).static_order()]
         return [by_name[name] for name in reversed(order) if name in by_name]
+
+    def _leaders_first(self, entries: tuple[Entry, ...]) -> list[Entry]:
+        """Syncs so that each comes after the one that it follows."""
+        by_name = {entry.name: entry for entry in entries}
+        schedules = {each.name: each.schedule for each in self._hub.syncs.list()}
+        schedules |= {name: spec.schedule for name, spec in self._spec.syncs.items()}
+        leaders = {name: [found.sync] if isinstance(found := schedules[name], After) else [] for name in by_name}
+        return [by_name[name] for name in TopologicalSorter(leaders).static_order() if name in by_name]
 
     def _each(self, section: str, *actions: Action) -> Iterator[Entry]:
         """The entries to do, each noted as done when the next one is asked for."""

@@ -15,9 +15,10 @@ from hub.declared.file import (
     ProjectSpec,
     SyncSpec,
     WarehouseSpec,
+    schedule_fields,
 )
 from hub.errors import HubError
-from hub.sync.service import STOPPED
+from hub.sync.service import PAUSED, STOPPED
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -79,9 +80,9 @@ def sync_spec(sync: Sync) -> SyncSpec:
     return SyncSpec(
         cohort=sync.cohort,
         connection=sync.connection,
-        every=sync.every,
-        once=None if sync.every else True,
+        **schedule_fields(sync.schedule),
         audience=None if sync.audience == f"hub: {sync.cohort}" else sync.audience,
         mapping=dict(sync.mapping),
         stopped=True if sync.state == STOPPED else None,
+        paused=True if sync.state == PAUSED else None,
     )

@@ -34,6 +34,7 @@ from hub.cohorts.model import Model, Name, Words, shown, wrong
 from hub.cohorts.reading import place_of, validated
 from hub.errors import DefinitionError, InputError, UsageError
 from hub.sync.intervals import interval, interval_text
+from hub.sync.schedule import After, Cron, Every, Once, Schedule
 
 VERSION = 1
 """The newest version of such files that this hub reads."""
@@ -43,6 +44,7 @@ SECTIONS = ("warehouses", "connections", "cohorts", "syncs")
 
 HINT = "Nothing was changed. docs/hub-as-code.md shows such a file; `hub apply --schema` prints its JSON Schema."
 
+_WHEN = ("every", "cron", "after", "once")
 _WHAT = ("text", "definition", "sql", "received", "static")
 
 
@@ -70,7 +72,7 @@ def _only_true(value: Any) -> Any:
     return value
 
 
-Every = Annotated[
+Interval = Annotated[
     timedelta, BeforeValidator(_every), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *(s|m|min|h|d)$"})
 ]
 """How often a sync runs."""
@@ -125,26 +127,59 @@ class CohortSpec(Model):
 
 
 class SyncSpec(Model):
-    """A sync. `stopped` left out leaves it as it is; a new one is active then."""
+    """A sync. `stopped` and `paused` left out leave it as it is; a new one is active then."""
 
     cohort: Name
     connection: Name
-    every: Every | None = None
+    every: Interval | None = None
+    cron: Name | None = None
+    zone: Name | None = None
+    after: Name | None = None
     once: Annotated[Literal[True], BeforeValidator(_only_true)] | None = None
     audience: Name | None = None
     mapping: Annotated[dict[Name, Name], BeforeValidator(_group)] = Field(default={})
     stopped: bool | None = None
+    paused: bool | None = None
 
     @model_validator(mode="after")
     def _runs_somehow(self) -> SyncSpec:
-        if (self.every is None) == (self.once is None):
-            raise wrong("must have either every (such as 2h) or once: true")
+        if sum(getattr(self, key) is not None for key in _WHEN) != 1:
+            raise wrong("must have either every (such as 2h) or once: true, or cron, or after")
+        if self.zone is not None and self.cron is None:
+            raise wrong("has a zone, which goes with cron")
+        if self.stopped and self.paused:
+            raise wrong("cannot be both stopped and paused")
+        try:
+            self.schedule  # noqa: B018 - it is made, and so read
+        except UsageError as error:
+            raise wrong(f"has a schedule that cannot be read: {error.message.rstrip('.')}") from error
         return self
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it runs."""
+        if self.every is not None:
+            return Every(self.every)
+        if self.cron is not None:
+            return Cron(self.cron, self.zone or "")
+        return After(self.after) if self.after is not None else Once()
 
     @property
     def audience_name(self) -> str:
         """Its name at the partner."""
         return self.audience or f"hub: {self.cohort}"
+
+
+def schedule_fields(schedule: Schedule) -> dict[str, Any]:
+    """The keys of a sync that say when it runs."""
+    match schedule:
+        case Every(length=length):
+            return {"every": length}
+        case Cron(expression=expression, zone=zone):
+            return {"cron": expression, "zone": zone or None}
+        case After(sync=name):
+            return {"after": name}
+    return {"once": True}
 
 
 Section = BeforeValidator(_group)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from hub.declared.plan import Entry, changes
+from hub.sync.due import ACTIVE
 from hub.sync.intervals import interval_text
-from hub.sync.service import ACTIVE, STOPPED
+from hub.sync.schedule import Every
+from hub.sync.service import PAUSED, STOPPED
 
 if TYPE_CHECKING:
     from hub.declared.context import Context
     from hub.declared.file import SyncSpec
     from hub.sync.models import Sync
+    from hub.sync.schedule import Schedule
 
 _FIXED = ("cohort", "connection", "audience")
 
@@ -26,12 +30,15 @@ def plan_syncs(context: Context) -> None:
         for key, section in (("cohort", "cohorts"), ("connection", "connections")):
             if getattr(spec, key) not in context.future(section):
                 context.refuse_unknown((*path, key), section, getattr(spec, key))
+        if spec.after is not None and spec.after not in context.future("syncs"):
+            context.refuse_unknown((*path, "after"), "syncs", spec.after)
         context.entries.append(_entry(context, name, spec, known.get(name)))
     context.add_rest("syncs")
     for name in context.goes("connections"):
         busy = [sync for sync in context.hub.connections.uses(name).busy if sync not in context.goes("syncs")]
         if busy:
             context.problems.append(f"The connection {name!r} cannot be removed: the sync {busy[0]!r} uses it.")
+    _check_order(context)
     _check_audiences(context, known)
 
 
@@ -42,9 +49,10 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
         "cohort": known.cohort,
         "connection": known.connection,
         "audience": known.audience,
-        "every": interval_text(known.every) if known.every else "once",
+        "every": _often(known.schedule),
         "mapping": dict(known.mapping),
         "stopped": known.state == STOPPED,
+        "paused": known.state == PAUSED,
     }
     after = {**before, **_fields_of(spec)}
     found = changes(before, after)
@@ -61,15 +69,30 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
 
 
 def _fields_of(spec: SyncSpec) -> dict[str, Any]:
-    stopped = {} if spec.stopped is None else {"stopped": spec.stopped}
+    kept = {"stopped": spec.stopped, "paused": spec.paused}
     return {
         "cohort": spec.cohort,
         "connection": spec.connection,
         "audience": spec.audience_name,
-        "every": interval_text(spec.every) if spec.every else "once",
+        "every": _often(spec.schedule),
         "mapping": dict(spec.mapping),
-        **stopped,
+        **{key: value for key, value in kept.items() if value is not None},
     }
+
+
+def _often(schedule: Schedule) -> str:
+    return interval_text(schedule.length) if isinstance(schedule, Every) else str(schedule)
+
+
+def _check_order(context: Context) -> None:
+    """Refuse syncs that would wait for each other."""
+    after = {name: spec.after for name, spec in context.there("syncs").items() if name not in context.goes("syncs")}
+    after |= {name: spec.after for name, spec in context.wanted("syncs").items()}
+    try:
+        TopologicalSorter({name: [leader] for name, leader in after.items() if leader}).prepare()
+    except CycleError as error:
+        way = " after ".join(reversed(error.args[1]))
+        context.problems.append(f"These syncs would wait for each other: {way}.")
 
 
 def _check_audiences(context: Context, known: dict[str, Sync]) -> None:
@@ -87,7 +110,11 @@ def _check_audiences(context: Context, known: dict[str, Sync]) -> None:
             )
         writers[spot] = name
     for other in known.values():
-        if other.state != ACTIVE or other.name in context.wanted("syncs") or other.name in context.goes("syncs"):
+        if (
+            other.state not in (ACTIVE, PAUSED)
+            or other.name in context.wanted("syncs")
+            or other.name in context.goes("syncs")
+        ):
             continue
         by = writers.get((other.connection, _key(context, other.connection, other.audience)))
         if by is not None:
@@ -103,7 +130,7 @@ def _note(context: Context, name: str, said: str) -> None:
 def _is_active(spec: SyncSpec, known: Sync | None) -> bool:
     if spec.stopped is not None:
         return not spec.stopped
-    return known is None or known.state == ACTIVE
+    return known is None or known.state in (ACTIVE, PAUSED)
 
 
 def _key(context: Context, connection: str, audience: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.sync.states import FINAL, RunState
+from hub.sync.guards import Concern
+from hub.sync.schedule import After, Cron, Every, Schedule
+from hub.sync.states import FINAL, Leavers, RunState
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class Run:
     partner; `rejected` were refused in this run; `owed` could not be delivered and go out with the next run;
     `unchanged` need nothing; `parked` were refused earlier and are not tried again yet. `lost_answers` counts
     batches that may have been sent twice, because no answer came back. `timings` are seconds by phase.
+    `to_remove` are removed or cleared, as `leavers` says. Of a run that guards had something against, `guards` is what
+    they said, `held` are the members who wait for a person, and `decision` is what that person said: approved or
+    refused (or replaced: the run had to make way for a new one).
     """
 
     id: int
@@ -49,6 +54,13 @@ class Run:
     message: str
     hint: str
     plan_digest: str
+    leavers: Leavers = Leavers.REMOVE
+    held: int = 0
+    guards: Sequence[Concern] = ()
+    decision: str = ""
+    decided_by: str = ""
+    decision_reason: str = ""
+    decided_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -76,6 +88,10 @@ class Run:
             "parked": self.parked,
             "rejected": self.rejected,
             "owed": self.owed,
+            "held": self.held,
+            "guards": [concern.figures() for concern in self.guards],
+            "decision": self.decision_figures(),
+            "digest": self.plan_digest,
             "batches": self.batches,
             "lost_answers": self.lost_answers,
             "resumed": self.resumed,
@@ -86,13 +102,25 @@ class Run:
             "hint": self.hint,
         }
 
+    def decision_figures(self) -> dict[str, str] | None:
+        """What became of a hold, who decided, when and why; None while nobody has, or there was none."""
+        if not self.decision or self.decided_at is None:
+            return None
+        return {
+            "decision": self.decision,
+            "actor": self.decided_by,
+            "at": self.decided_at.isoformat(),
+            "message": self.decision_reason,
+        }
+
 
 @dataclass(frozen=True)
 class Sync:
     """A cohort that is kept, or was once put, in an audience at a partner.
 
-    `every` is None for a one-time sync. `state` is active, done (a one-time sync that has run), stopped or removed.
-    `next_run_at` is None when nothing is scheduled. `missed` counts ticks at which nobody was there to run it.
+    `schedule` says when it runs. `state` is active, paused, done (a one-time sync that has run), stopped or removed.
+    `next_run_at` is None when nothing is scheduled, and while it waits for the sync that it follows. `missed` counts
+    ticks at which nobody was there to run it.
     `mapping` is target name at the partner -> profile property.
     """
 
@@ -101,7 +129,7 @@ class Sync:
     cohort: str
     connection: str
     audience: str
-    every: timedelta | None
+    schedule: Schedule
     mapping: Mapping[str, str]
     state: str
     message: str
@@ -109,6 +137,12 @@ class Sync:
     missed: int
     created_at: datetime
     last_run: Run | None = None
+    leavers: Leavers = Leavers.REMOVE
+
+    @property
+    def every(self) -> timedelta | None:
+        """The length of its interval; None when it runs by another schedule."""
+        return self.schedule.length if isinstance(self.schedule, Every) else None
 
     def figures(self) -> dict[str, Any]:
         """The sync for machines: the stable keys of `hub sync list --json`."""
@@ -117,12 +151,17 @@ class Sync:
             "cohort": self.cohort,
             "connection": self.connection,
             "audience": self.audience,
+            "schedule": str(self.schedule),
             "every_seconds": int(self.every.total_seconds()) if self.every else None,
+            "cron": self.schedule.expression if isinstance(self.schedule, Cron) else None,
+            "zone": self.schedule.zone or None if isinstance(self.schedule, Cron) else None,
+            "after": self.schedule.sync if isinstance(self.schedule, After) else None,
             "mapping": dict(self.mapping),
             "state": self.state,
             "message": self.message,
             "next_run_at": self.next_run_at.isoformat() if self.next_run_at else None,
             "missed": self.missed,
+            "leavers": self.leavers.value,
             "last_run": self.last_run.figures() if self.last_run else None,
         }
 

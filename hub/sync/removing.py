@@ -11,6 +11,7 @@ from hub.clock import counted, now
 from hub.errors import Busy
 from hub.store.store import Store
 from hub.store.tables import runs, syncs
+from hub.sync.changing import refuse_followed
 from hub.sync.held import held_by
 from hub.sync.ownership import Ownership
 
@@ -84,6 +85,7 @@ def retire(store: Store, sync_id: int) -> None:
     with store.writing() as connection:
         if connection.execute(select(runs.c.id).where(_unfinished(sync_id))).first():
             raise Busy("A run of the sync has just begun.", hint="Wait for it to end; nothing was removed.")
+        refuse_followed(connection, sync_id)
         connection.execute(
             syncs.update().where(syncs.c.id == sync_id).values(removed_at=at, updated_at=at, next_run_at=None)
         )

@@ -13,6 +13,7 @@ from hub.store.store import Store
 from hub.store.tables import cohorts, connections, syncs
 
 _LONGEST_NAME = 255
+_leaders = syncs.alias("leaders")
 
 
 class SyncRows:
@@ -72,9 +73,11 @@ class SyncRows:
                 connections.c.name.label("connection_name"),
                 connections.c.state.label("connection_state"),
                 connections.c.message.label("connection_message"),
+                _leaders.c.name.label("after_name"),
             )
             .join(cohorts, cohorts.c.id == syncs.c.cohort_id)
             .join(connections, connections.c.id == syncs.c.connection_id)
+            .outerjoin(_leaders, _leaders.c.id == syncs.c.after_sync_id)
             .where(syncs.c.project_id == self._project_id)
         )
 

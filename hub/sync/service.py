@@ -13,27 +13,29 @@ from sqlalchemy import Row, Table, select
 
 from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
-from hub.errors import CredentialRefused, NotFound, UsageError
+from hub.errors import CredentialRefused, NotFound
 from hub.store.lease import leased
-from hub.store.tables import audiences, cohorts, connections, runs, syncs
-from hub.sync.changing import change
+from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.sync.approving import Decisions
+from hub.sync.changing import begun, change, pause, resume, served
+from hub.sync.due import ACTIVE, RETRY_ONCE_AFTER, due_syncs
 from hub.sync.engine import Engine
+from hub.sync.guards import Thresholds
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
 from hub.sync.ownership import Ownership
+from hub.sync.preview import Preview, preview
 from hub.sync.removing import Removal, removal, retire, unfinished_runs
 from hub.sync.rows import SyncRows
-from hub.sync.schedule import next_tick
-from hub.sync.states import FINAL, RunState
+from hub.sync.schedule import Every, Once, Schedule, schedule_of
+from hub.sync.states import Leavers, RunState
+from hub.sync.thresholds import set_leavers, set_thresholds
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.workspace import Workspace
 
-ACTIVE, DONE, STOPPED, REMOVED = "active", "done", "stopped", "removed"
-SHORTEST = timedelta(minutes=1)
-RETRY_ONCE_AFTER = timedelta(minutes=15)
-"""When a one-time sync whose run failed is due again."""
+DONE, PAUSED, STOPPED, REMOVED = "done", "paused", "stopped", "removed"
 
 
 class Syncs:
@@ -46,6 +48,7 @@ class Syncs:
         self._connections = connections
         self._ledger = Ledger(workspace.store)
         self._rows = SyncRows(workspace.store, workspace.project.id)
+        self._decisions = Decisions(workspace, cohorts, connections)
         self._ownership = Ownership(workspace.store, connections, workspace.project)
 
     def start(
@@ -53,21 +56,24 @@ class Syncs:
         cohort: str,
         connection: str,
         *,
-        every: timedelta | None,
+        every: timedelta | None = None,
+        schedule: Schedule | None = None,
         audience: str = "",
         name: str = "",
         mapping: Mapping[str, str] | None = None,
         stopped: bool = False,
     ) -> Sync:
-        """Make a sync of a cohort to a connection; its first run is due at once.
+        """Make a sync of a cohort to a connection.
 
-        `every` is None for a one-time sync. `audience` is the name at the partner (empty: `hub: <cohort>`); an
+        It runs by `schedule`; `every` is short for `Every(...)`, and with neither it runs once. An interval, and a
+        one-time sync, is due at once; a cron schedule at its next time; a follower when its leader has run.
+        `audience` is the name at the partner (empty: `hub: <cohort>`); an
         audience has one active sync, so an older one that writes it is stopped. `mapping` is target name at the
         partner -> profile property. With `stopped` it waits for `resume`, and stops no other. Raises
         NotFound, AlreadyExists (name) or UsageError; that too when an active sync writes an audience of another name,
         connection or project that is the same one to the partner.
         """
-        _refuse_too_often(every)
+        chosen_schedule = schedule or (Once() if every is None else Every(every))
         cohort_id = self._cohorts.get(cohort).id
         connection_id = self._connections.get(connection).id
         chosen = name or self._rows.free_name(f"{cohort}-{connection}")
@@ -79,6 +85,7 @@ class Syncs:
             where = _still_there(transaction, connections, connection_id, f"The connection {connection!r}")
             if not stopped:
                 self._take_over(transaction, where, audience, by=chosen)
+            scheduled = begun(transaction, self._workspace.project, chosen_schedule)
             transaction.execute(
                 syncs.insert().values(
                     project_id=self._workspace.project.id,
@@ -87,9 +94,8 @@ class Syncs:
                     connection_id=connection_id,
                     audience_name=audience,
                     mapping=dict(mapping or {}),
-                    every_seconds=None if every is None else int(every.total_seconds()),
                     state=STOPPED if stopped else ACTIVE,
-                    next_run_at=None if stopped else at,
+                    **(scheduled | ({"next_run_at": None} if stopped else {})),
                     created_at=at,
                     updated_at=at,
                 )
@@ -122,14 +128,62 @@ class Syncs:
             async with leased(self._store, audiences, audience_id, what=what) as lease:
                 ledger = Ledger(self._store, lease)
                 engine = Engine(self._workspace, self._cohorts, self._connections, ledger)
-                run = await self._unfinished(audience_id, ledger, engine, report, stop)
+                run = await self._unfinished(row, audience_id, gone, ledger, engine, report, stop)
+                if run and run.sync != name and run.state is RunState.HELD:
+                    continue  # it makes way, because this sync writes the audience now
                 if not gone and (run is None or run.sync != name):
                     version = self._cohorts.get(row.cohort_name).version
                     run_id = ledger.open_run(sync=row, audience_id=audience_id, trigger=trigger, cohort_version=version)
-                    self._tick(row)
+                    served(self._store, self._workspace.project, row)
                     run = await engine.carry_out(run_id, report, stop)
         await asyncio.to_thread(self._after, row, run)
         return run
+
+    async def approve(
+        self, run_id: int, *, reason: str = "", report: Report | None = None, stop: threading.Event | None = None
+    ) -> Run:
+        """Let a held run be delivered, exactly as it was planned, and return how it ended.
+
+        Killed in the middle, the next run goes on with it. Raises NotFound, UsageError (it does not wait any more:
+        somebody was quicker), Held (the world has moved since it was planned), and as `run`.
+        """
+        row = await asyncio.to_thread(self._rows.row, self._decisions.sync_of(run_id))
+        self._refuse_stopped(row)
+        self._refuse_superseded(row)
+        await asyncio.to_thread(self._decisions.approve, run_id, row, reason)
+        return await self._decided(run_id, row, report, stop)
+
+    async def refuse(self, run_id: int, *, reason: str = "") -> Run:
+        """Let nothing leave of what a held run holds. The next run plans anew. Raises NotFound, UsageError."""
+        row = await asyncio.to_thread(self._rows.row, self._decisions.sync_of(run_id))
+        await asyncio.to_thread(self._decisions.refuse, run_id, reason)
+        return await self._decided(run_id, row, None, None)
+
+    async def _decided(self, run_id: int, row: Row[Any], report: Report | None, stop: threading.Event | None) -> Run:
+        run = await self._decisions.go_on(run_id, report or (lambda progress: None), stop or threading.Event())
+        await asyncio.to_thread(self._after, row, run)
+        return run
+
+    def plan(self, name: str) -> Preview:
+        """What a run of a sync would do now, and whether a guard would hold it. Changes nothing. Raises NotFound."""
+        row = self._rows.row(name)
+        return preview(self._workspace, self._connections, self._ownership, self._ledger, row)
+
+    def guard(self, name: str, *, anew: bool = False, **values: Any) -> Thresholds:
+        """Set thresholds of a sync's guards (the fields of `Thresholds`), and return them all.
+
+        With `anew` all others are the hub's own again. What is held already is judged again at the next tick.
+        """
+        row = self._rows.row(name)
+        if values or anew:
+            return set_thresholds(self._store, row, values, anew=anew)
+        return Thresholds.model_validate(row.guards)
+
+    def leavers(self, name: str, leavers: Leavers) -> Sync:
+        """Choose what becomes of those who leave the cohort. Raises NotFound, UsageError (the connector cannot)."""
+        row = self._rows.row(name)
+        set_leavers(self._store, row, leavers, self._connections.kind(row.connection_name))
+        return self.get(name)
 
     def list(self) -> list[Sync]:
         """Every sync with its last run, by name."""
@@ -162,25 +216,37 @@ class Syncs:
         """Members that the partner refused in a run and has not taken since."""
         return self._ledger.rejected(run_id, limit)
 
-    def change(self, name: str, *, every: timedelta | None, mapping: Mapping[str, str]) -> Sync:
-        """Let a sync run every so often (None: once) with that mapping, from its next run on. Raises NotFound."""
-        _refuse_too_often(every)
-        change(self._store, self._rows.row(name), every=every, mapping=mapping)
+    def change(self, name: str, *, schedule: Schedule | None = None, mapping: Mapping[str, str] | None = None) -> Sync:
+        """Let a sync run by that schedule and with that mapping, from its next run on; what is None stays as it is.
+
+        Raises NotFound (it, or the sync that it is to follow), UsageError when syncs would wait for each other.
+        """
+        row = self._rows.row(name)
+        schedule, mapping = schedule or schedule_of(row), row.mapping if mapping is None else mapping
+        change(self._store, self._workspace.project, row, schedule=schedule, mapping=mapping)
+        return self.get(name)
+
+    def pause(self, name: str) -> Sync:
+        """Let a sync wait, with its audience, until it is resumed; ticks that come meanwhile are counted as missed.
+
+        Raises NotFound, UsageError when it is not active.
+        """
+        pause(self._store, self._rows.row(name))
         return self.get(name)
 
     def stop(self, name: str) -> Sync:
         """Take a sync off the schedule. What the partner holds stays as it is."""
-        self._set(self._rows.row(name).id, state=STOPPED, next_run_at=None, message="Stopped by hand.")
+        self._set(self._rows.row(name).id, state=STOPPED, next_run_at=None, paused_at=None, message="Stopped by hand.")
         return self.get(name)
 
     def resume(self, name: str) -> Sync:
-        """Put a stopped sync back on the schedule, due at once.
+        """Let a paused sync go on where it was; put a stopped one back on the schedule, due at once.
 
         Raises UsageError when another active sync writes its audience.
         """
         row = self._rows.row(name)
         self._refuse_superseded(row)
-        self._set(row.id, state=ACTIVE, next_run_at=now(), message="")
+        resume(self._store, row)
         return self.get(name)
 
     def removal(self, name: str) -> Removal:
@@ -204,49 +270,45 @@ class Syncs:
 
     def due(self, at: datetime) -> Sequence[str]:
         """The names of the active syncs that are due at `at`, or whose run somebody left; the longest waiting first."""
-        left = (
-            select(runs.c.sync_id)
-            .join(audiences, audiences.c.id == runs.c.audience_id)
-            .where(
-                runs.c.state.not_in([state.value for state in FINAL]),
-                audiences.c.lease_until.is_(None) | (audiences.c.lease_until <= at),
-            )
-        )
-        query = (
-            select(syncs.c.name)
-            .where(
-                syncs.c.project_id == self._workspace.project.id,
-                syncs.c.state == ACTIVE,
-                syncs.c.removed_at.is_(None),
-                (syncs.c.next_run_at <= at) | syncs.c.id.in_(left),
-            )
-            .order_by(syncs.c.next_run_at)
-        )
-        with self._store.reading() as connection:
-            return [*connection.execute(query).scalars()]
+        return [each.name for each in due_syncs(self._store, at, project_id=self._workspace.project.id)]
+
+    def is_due(self, name: str, at: datetime) -> bool:
+        """Whether a sync is due at `at`; not so if it was removed meanwhile."""
+        try:
+            sync_id = self._rows.row(name).id
+        except NotFound:
+            return False
+        return bool(due_syncs(self._store, at, sync_id=sync_id))
 
     async def _unfinished(
-        self, audience_id: int, ledger: Ledger, engine: Engine, report: Report, stop: threading.Event
+        self,
+        row: Row[Any],
+        audience_id: int,
+        gone: bool,
+        ledger: Ledger,
+        engine: Engine,
+        report: Report,
+        stop: threading.Event,
     ) -> Run | None:
-        """Go on with the run of the audience that somebody left, whichever sync it is of."""
+        """Go on with the run of the audience that somebody left, whichever sync it is of; a held one waits on."""
         run_id = await asyncio.to_thread(ledger.unfinished, audience_id)
         if run_id is None:
             return None
+        if ledger.row(run_id).state == RunState.HELD:
+            run = await self._decisions.at_tick(run_id, row, engine, gone=gone)
+            if run is not None:
+                served(self._store, self._workspace.project, row)
+            return run
         await asyncio.to_thread(ledger.resume, run_id)
         return await engine.carry_out(run_id, report, stop)
 
-    def _tick(self, row: Row[Any]) -> None:
-        """Move a dynamic sync's clock on, once its run is written down: whoever is killed in between is due again."""
-        if row.every_seconds is None or row.next_run_at is None or row.next_run_at > now():
-            return
-        following, missed = next_tick(row.next_run_at, timedelta(seconds=row.every_seconds), now())
-        self._set(row.id, next_run_at=following, missed=row.missed + missed)
-
     def _after(self, row: Row[Any], run: Run) -> None:
-        if row.every_seconds is not None or row.state != ACTIVE:
+        if row.state != ACTIVE or not isinstance(schedule_of(row), Once):
             return
         if run.state is RunState.DONE:
             self._set(row.id, state=DONE, next_run_at=None)
+        elif run.state is RunState.REFUSED:
+            self._set(row.id, state=STOPPED, next_run_at=None, message=run.message)
         else:
             self._set(row.id, next_run_at=now() + RETRY_ONCE_AFTER)
 
@@ -275,6 +337,7 @@ class Syncs:
                     state=STOPPED,
                     message=f"The sync {by} writes this audience now.",
                     next_run_at=None,
+                    paused_at=None,
                     updated_at=now(),
                 )
             )
@@ -282,11 +345,6 @@ class Syncs:
     def _set(self, sync_id: int, **values: Any) -> None:
         with self._store.writing() as connection:
             connection.execute(syncs.update().where(syncs.c.id == sync_id).values(updated_at=now(), **values))
-
-
-def _refuse_too_often(every: timedelta | None) -> None:
-    if every is not None and every < SHORTEST:
-        raise UsageError("A sync runs every minute at most.", hint="Give --every 1m or longer.")
 
 
 def _still_there(transaction: Transaction, table: Table, key: int, what: str) -> Row[Any]:
@@ -305,12 +363,13 @@ def _sync(row: Row[Any], last_run: Run | None) -> Sync:
         cohort=row.cohort_name,
         connection=row.connection_name,
         audience=row.audience_name,
-        every=None if row.every_seconds is None else timedelta(seconds=row.every_seconds),
+        schedule=schedule_of(row),
         mapping=row.mapping,
-        state=REMOVED if row.removed_at else row.state,
+        state=REMOVED if row.removed_at else PAUSED if row.paused_at else row.state,
         message=row.message,
         next_run_at=row.next_run_at,
         missed=row.missed,
+        leavers=Leavers(row.leavers),
         created_at=row.created_at,
         last_run=last_run,
     )

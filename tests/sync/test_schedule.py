@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hub.sync.schedule import next_tick
+from hub.sync.schedule import Every, next_tick
 
 DUE = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TWO_HOURS = timedelta(hours=2)
@@ -22,8 +22,8 @@ TWO_HOURS = timedelta(hours=2)
     ],
 )
 def test_missed_ticks_are_counted_and_not_queued_up(late, following, missed):
-    assert next_tick(DUE, TWO_HOURS, DUE + late) == (DUE + following, missed)
+    assert next_tick(Every(TWO_HOURS), DUE, DUE + late, "UTC") == (DUE + following, missed)
 
 
 def test_a_tick_served_early_does_not_move_the_clock_back():
-    assert next_tick(DUE, TWO_HOURS, DUE - timedelta(minutes=5)) == (DUE + TWO_HOURS, 0)
+    assert next_tick(Every(TWO_HOURS), DUE, DUE - timedelta(minutes=5), "UTC") == (DUE + TWO_HOURS, 0)

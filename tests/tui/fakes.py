@@ -16,6 +16,7 @@ from hub.connectors.contract import Option
 from hub.connectors.fields import SettingField
 from hub.errors import CredentialRefused, HubError
 from hub.sync.models import Rejected, Run, Sync
+from hub.sync.schedule import Every, Once
 from hub.sync.states import RunState
 
 NOW = datetime(2026, 11, 23, 9, 5, tzinfo=UTC)
@@ -90,7 +91,7 @@ def sync(name: str = "winback-eu-main", **changes: Any) -> Sync:
         cohort="winback",
         connection="eu-main",
         audience="hub: winback",
-        every=timedelta(hours=2),
+        schedule=Every(timedelta(hours=2)),
         mapping={"FNAME": "$first_name"},
         state="active",
         message="",
@@ -244,9 +245,10 @@ def full() -> FakeHub:
             FakeCohort(3, "onboarding", "Signed up this week", 1, None, None),
         ],
         syncs_known=[
-            sync("onboarding-eu-main", id=2, cohort="onboarding", every=timedelta(minutes=30), last_run=under_way,
-                 next_run_at=NOW - timedelta(minutes=4), audience="hub: onboarding", missed=2),
-            sync("once", id=3, cohort="vip", every=None, state="done", next_run_at=None, last_run=run(7, rejected=0)),
+            sync("onboarding-eu-main", id=2, cohort="onboarding", schedule=Every(timedelta(minutes=30)),
+                 last_run=under_way, next_run_at=NOW - timedelta(minutes=4), audience="hub: onboarding", missed=2),
+            sync("once", id=3, cohort="vip", schedule=Once(), state="done", next_run_at=None,
+                 last_run=run(7, rejected=0)),
             sync("vip-us-shop", id=4, cohort="vip", connection="us-shop", state="stopped", next_run_at=None,
                  message="Stopped by hand.", last_run=failed),
             sync(),

@@ -1,0 +1,1 @@
+"""Running unattended: the daemon, its health and its metrics."""

@@ -1,0 +1,123 @@
+"""Which syncs are due, of all projects of a hub in one question; and what a clock that was set back does to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, literal, select, union_all
+
+from hub.store.store import Store
+from hub.store.tables import audiences, projects, runs, syncs
+from hub.sync.schedule import After, believed, schedule_of
+from hub.sync.states import FINAL, RunState
+
+ACTIVE = "active"
+RETRY_ONCE_AFTER = timedelta(minutes=15)
+"""When a one-time sync whose run failed is due again."""
+
+_LEFT = [state.value for state in RunState if state not in FINAL and state.value != "held"]  # that waits for a person
+_STEADY = timedelta(seconds=5)  # what clocks are set by every day
+
+
+@dataclass(frozen=True)
+class DueSync:
+    """A sync that is due. `since` is when it became so."""
+
+    id: int
+    project_id: int
+    name: str
+    since: datetime
+
+
+def due_syncs(
+    store: Store, at: datetime, *, project_id: int | None = None, sync_id: int | None = None
+) -> list[DueSync]:
+    """The syncs that are due at `at`, of one project or of all; the longest waiting first.
+
+    Due is an active sync that is not paused, and whose tick has come, or whose leader has had a run that ended well
+    and was not followed yet, or whose run somebody left.
+    """
+    question = union_all(_ticked(at), _followers(), _left(at)).subquery()
+    query = select(question).order_by(question.c.since, question.c.id)
+    if project_id is not None:
+        query = query.where(question.c.project_id == project_id)
+    if sync_id is not None:
+        query = query.where(question.c.id == sync_id)
+    found: dict[int, DueSync] = {}
+    with store.reading() as connection:
+        for row in connection.execute(query):
+            found.setdefault(row.id, DueSync(row.id, row.project_id, row.name, row.since))
+    return [*found.values()]
+
+
+def newest_done(sync_id: Any) -> Any:
+    """The newest run of a sync that ended well, as part of a question; null when there is none."""
+    return select(func.max(runs.c.id)).where(runs.c.sync_id == sync_id, runs.c.state == RunState.DONE.value)
+
+
+def follow_clock(store: Store, at: datetime) -> int:
+    """Schedule anew what a clock that stood in the future has put off, and return how many syncs that were.
+
+    A row that was written after `at` is of such a clock. See `hub.sync.schedule.believed`.
+    """
+    with store.reading() as connection:
+        if not (rows := [*connection.execute(_written_after(at + _STEADY))]):
+            return 0
+    with store.writing() as connection:
+        for row in rows:
+            schedule = schedule_of(row)
+            due = row.next_run_at
+            if due is not None and not isinstance(schedule, After):
+                due = believed(schedule, due, at, row.timezone, once_after=RETRY_ONCE_AFTER)
+            connection.execute(
+                syncs.update()
+                .where(syncs.c.id == row.id, syncs.c.updated_at == row.updated_at)
+                .values(next_run_at=due, updated_at=at)
+            )
+    return len(rows)
+
+
+def _open() -> Select[Any]:
+    return select(syncs.c.id, syncs.c.project_id, syncs.c.name).where(
+        syncs.c.state == ACTIVE, syncs.c.removed_at.is_(None), syncs.c.paused_at.is_(None)
+    )
+
+
+def _ticked(at: datetime) -> Select[Any]:
+    return _open().add_columns(syncs.c.next_run_at.label("since")).where(syncs.c.next_run_at <= at)
+
+
+def _followers() -> Select[Any]:
+    followed = (
+        (runs.c.sync_id == syncs.c.after_sync_id)
+        & (runs.c.state == RunState.DONE.value)
+        & (runs.c.id > func.coalesce(syncs.c.after_run_id, 0))
+    )
+    return (
+        _open()
+        .add_columns(func.min(runs.c.finished_at, type_=runs.c.finished_at.type).label("since"))
+        .join(runs, followed)
+        .where(syncs.c.after_sync_id.is_not(None))
+        .group_by(syncs.c.id, syncs.c.project_id, syncs.c.name)
+    )
+
+
+def _left(at: datetime) -> Select[Any]:
+    nobody = audiences.c.lease_until.is_(None) | (audiences.c.lease_until <= at)
+    return (
+        _open()
+        .add_columns(runs.c.created_at.label("since"))
+        .join(runs, runs.c.sync_id == syncs.c.id)
+        .join(audiences, audiences.c.id == runs.c.audience_id)
+        .where(runs.c.state.in_(_LEFT), nobody)
+    )
+
+
+def _written_after(instant: datetime) -> Select[Any]:
+    return (
+        select(syncs, projects.c.timezone, literal("").label("after_name"))
+        .join(projects, projects.c.id == syncs.c.project_id)
+        .where(syncs.c.updated_at > instant, syncs.c.state == ACTIVE, syncs.c.removed_at.is_(None))
+    )
