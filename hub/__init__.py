@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Option,
         Outcome,
         Page,
+        Rate,
         Refusal,
         Value,
     )
@@ -60,6 +61,7 @@ _HOMES = {
         "Option",
         "Outcome",
         "Page",
+        "Rate",
         "Refusal",
         "Value",
     ),
@@ -107,6 +109,7 @@ __all__ = [
     "PartnerClient",
     "PartnerError",
     "PartnerUnavailable",
+    "Rate",
     "Refusal",
     "SettingsWrong",
     "Value",

@@ -19,7 +19,9 @@ from hub.clock import now
 from hub.connectors.addresses import AddressGuard
 from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
 from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
+from hub.connectors.pacing import Pace
 from hub.connectors.plugins import Plugins
+from hub.connectors.shares import AccountBooks
 from hub.errors import (
     AlreadyExists,
     CredentialRefused,
@@ -219,12 +221,17 @@ class Connections:
         """The connector of a connection, ready to call the partner; closed at the end."""
         row = self._row(name)
         kind = self._plugins.connector(row.connector)
-        async with self._opened(kind, validated(kind, self._values(row))) as connector:
+        place = self.place(row)
+        books = AccountBooks(self._store, f"{place.connector}:{place.account}", kind.limits.concurrency)
+        async with (
+            Pace(books, kind.limits) as pace,
+            self._opened(kind, validated(kind, self._values(row)), pace=pace) as connector,
+        ):
             yield connector
 
     @asynccontextmanager
     async def _opened(
-        self, kind: type[Connector], settings: ConnectorSettings, *, read_attempts: int = 4
+        self, kind: type[Connector], settings: ConnectorSettings, *, read_attempts: int = 4, pace: Pace | None = None
     ) -> AsyncIterator[Connector]:
         from hub.connectors.http import PartnerClient
 
@@ -234,6 +241,7 @@ class Connections:
             timeout=kind.limits.timeout,
             concurrency=kind.limits.concurrency,
             read_attempts=read_attempts,
+            pace=pace,
         ) as http:
             yield kind(settings, http)
 

@@ -65,13 +65,21 @@ class Matching:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """So many requests in any period of this length."""
+
+    requests: int
+    per: timedelta
+
+
+@dataclass(frozen=True)
 class Limits:
     """What one account at the partner allows. `source` is the page that says so."""
 
     batch_size: int
     """Members in one call of `add` or `remove`."""
     concurrency: int
-    """Calls under way at once."""
+    """Requests under way at once, of all syncs, processes and machines that use the account."""
     source: str
     timeout: timedelta = timedelta(seconds=30)
     """How long to wait for one answer."""
@@ -81,6 +89,8 @@ class Limits:
     """How often a dynamic sync runs unless told otherwise."""
     pull_interval: timedelta = timedelta(minutes=15)
     """How often message events are polled."""
+    rate: Rate | None = None
+    """Requests of the account in a period, shared likewise; None: the partner names no rate."""
 
 
 @dataclass(frozen=True)

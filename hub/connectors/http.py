@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
 
 from hub.connectors.addresses import AddressGuard
-from hub.connectors.retry import persist, retry_after
+from hub.connectors.pacing import Pace
+from hub.connectors.retry import LONGEST_WAIT, persist, retry_after
 from hub.errors import (
     AddressRefused,
     BatchRefused,
@@ -66,6 +68,7 @@ class PartnerClient:
 
     `base_url` is the API's address without a slash at its end. `read_attempts` is how often a GET is tried
     when the partner is busy or away; writing calls are never repeated here: the sync engine does, and records it.
+    With a `pace`, each request waits for its turn at the account.
     A connector sets `explain` to give the partner's own words a meaning, and `headers` to authenticate.
     Use it as an async context manager, or call `close`.
     """
@@ -79,6 +82,7 @@ class PartnerClient:
         concurrency: int = 8,
         read_attempts: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
+        pace: Pace | None = None,
     ) -> None:
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
@@ -90,6 +94,7 @@ class PartnerClient:
         self._port = address.port or (443 if address.scheme == "https" else 80)
         self._guard = guard
         self._read_attempts = read_attempts
+        self._pace = pace
         self._client = httpx.AsyncClient(
             transport=transport or AiohttpTransport(client=lambda: _session(guard, concurrency)),
             timeout=httpx.Timeout(timeout.total_seconds(), connect=min(10.0, timeout.total_seconds())),
@@ -142,13 +147,17 @@ class PartnerClient:
         if content is not None:
             told["Content-Type"] = "application/json"
         try:
-            response = await self._client.request(
-                method, self.base_url + path, params=params, content=content, headers=told
-            )
+            async with self._pace.turn() if self._pace else nullcontext():
+                response = await self._client.request(
+                    method, self.base_url + path, params=params, content=content, headers=told
+                )
         except httpx.TransportError as error:
             raise self._unanswered(method, error) from error
         if response.status_code >= 300:
-            raise self.explain(response) or meaning(response)
+            refused = self.explain(response) or meaning(response)
+            if self._pace and isinstance(refused, Wait) and refused.seconds:
+                await self._pace.hold_off(min(refused.seconds, LONGEST_WAIT))
+            raise refused
         return response
 
     def json(self, response: httpx.Response) -> Any:

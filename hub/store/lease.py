@@ -93,7 +93,7 @@ def take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
     column = next(iter(table.primary_key.columns))
     with store.writing() as connection:
         row = connection.execute(select(table.c.lease_owner, table.c.lease_until).where(column == key)).one()
-        if row.lease_owner and row.lease_until > now() and _may_be_alive(row.lease_owner):
+        if row.lease_owner and row.lease_until > now() and may_be_alive(row.lease_owner):
             host, pid = row.lease_owner.split(":")[:2]
             raise Busy(
                 f"{what} is being worked on by process {pid} on {host}.", hint="Wait for it to end; nothing was done."
@@ -130,7 +130,8 @@ def _this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
-def _may_be_alive(owner: str) -> bool:
+def may_be_alive(owner: str) -> bool:
+    """Whether the process of an owner may still run: for certain only on this very machine."""
     host, pid, started, _ = owner.split(":")
     if host != socket.gethostname():
         return True  # only time can tell

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from hub.cohorts.mapped import decode
 from hub.connectors.connections import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
+from hub.connectors.pacing import within
 from hub.connectors.retry import LONGEST_WAIT, persist
 from hub.errors import (
     BatchRefused,
@@ -209,7 +210,7 @@ def _is_passing(error: HubError) -> bool:
 async def _in_time(connector: Connector, call: Awaitable[T]) -> T:
     seconds = connector.limits.timeout.total_seconds() + GRACE_SECONDS
     try:
-        async with asyncio.timeout(seconds):
+        async with within(seconds):
             return await call
     except TimeoutError as error:
         raise PartnerUnavailable(

@@ -9,12 +9,15 @@ from hub.store.tables.base import UtcDateTime, metadata
 from hub.store.tables.cohorts import cohort_versions, cohorts
 from hub.store.tables.connections import audiences, connections, pulls
 from hub.store.tables.members import member_changes, member_pages, warehouses
+from hub.store.tables.paces import account_paces, account_shares
 from hub.store.tables.people import identities, identities_closed, identity_links, profiles
 from hub.store.tables.projects import leases, projects, tokens
 from hub.store.tables.syncs import batches, exceptions, runs, syncs
 
 __all__ = [
     "UtcDateTime",
+    "account_paces",
+    "account_shares",
     "audiences",
     "batches",
     "cohort_versions",

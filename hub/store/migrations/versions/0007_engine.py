@@ -13,6 +13,7 @@ down_revision = "0006"
 
 def upgrade() -> None:
     """Add what each part of the engine keeps."""
+    _add_paces()
     _add_guards()
     _add_schedules()
 
@@ -44,3 +45,21 @@ def _add_guards() -> None:
         sa.Column("decided_at", UtcDateTime(), nullable=True),
     ):
         op.add_column("runs", column)
+
+
+def _add_paces() -> None:
+    op.create_table(
+        "account_paces",
+        sa.Column("account", sa.String(512), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_account_paces")),
+    )
+    op.create_table(
+        "account_shares",
+        sa.Column("account", sa.String(512), nullable=False),
+        sa.Column("owner", sa.String(255), nullable=False),
+        sa.Column("wants", sa.Integer(), nullable=False),
+        sa.Column("granted", sa.Integer(), nullable=False),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "owner", name=op.f("pk_account_shares")),
+    )
