@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from hub.app import Hub
+from hub.cli import guarding
 from hub.cli.context import (
     Json,
     Yes,
@@ -49,7 +50,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Name = Annotated[str, typer.Argument(help="The sync's name.")]
 
-REJECTED, FAILED = 4, 1
+REJECTED, HELD, FAILED = 4, 3, 1
 
 
 @app.callback()
@@ -72,6 +73,7 @@ def start(
         list[str] | None,
         typer.Option("--map", metavar="TARGET=PROPERTY", help="Send a profile property, under this name there."),
     ] = None,
+    leavers: guarding.LeaversOption = None,
     now: Annotated[bool, typer.Option("--now", help="Run it at once, too.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -86,7 +88,7 @@ def start(
     schedule = schedule or Every(hub.connections.kind(connection).limits.default_interval)
     before = {each.name for each in hub.syncs.list() if each.state == ACTIVE}
     made = hub.syncs.start(
-        cohort, connection, schedule=schedule, audience=audience, name=name, mapping=_mapping(mapping)
+        cohort, connection, schedule=schedule, audience=audience, name=name, mapping=_mapping(mapping), leavers=leavers
     )
     if not as_json:
         verb = "puts" if once else "keeps"
@@ -125,6 +127,10 @@ def change(
         return
     following = next_run(changed, hub.workspace.project.timezone)
     typer.echo(f"The sync {name} runs {how_often(changed)} now{f'; next run: {following}' if following else ''}.")
+
+
+for command in (guarding.plan, guarding.guard, guarding.approve, guarding.refuse):
+    app.command()(command)
 
 
 @app.command()
@@ -241,7 +247,7 @@ def sentence(run: Run) -> str:
 
 
 def _leftovers(run: Run) -> list[tuple[int, str]]:
-    return [(run.rejected, "rejected"), (run.parked, "parked"), (run.owed, "owed")]
+    return [(run.rejected, "rejected"), (run.parked, "parked"), (run.owed, "owed"), (run.held, "held")]
 
 
 def _reason(why: str) -> str:
@@ -249,17 +255,29 @@ def _reason(why: str) -> str:
 
 
 def _run(hub: Hub, name: str, as_json: bool) -> None:
-    with interruptible() as asked, _shown_progress(asked) as report:
+    with interruptible() as asked, shown_progress(asked) as report:
         run = asyncio.run(hub.syncs.run(name, report=report, stop=asked))
+    ended(run, as_json)
+
+
+def ended(run: Run, as_json: bool) -> NoReturn:
+    """Tell how a run stands, and end the command with its exit code."""
     if as_json:
         print_json(run.figures())
     else:
         typer.echo(sentence(run))
-    quit_with(FAILED if run.state is RunState.FAILED else REJECTED if run.rejected else 0)
+    quit_with(_code(run))
+
+
+def _code(run: Run) -> int:
+    if run.state is RunState.FAILED:
+        return FAILED
+    return HELD if run.state is RunState.HELD else REJECTED if run.rejected else 0
 
 
 @contextmanager
-def _shown_progress(stop: Stop) -> Iterator[Report]:
+def shown_progress(stop: Stop) -> Iterator[Report]:
+    """The bar of a run, on a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bars
 

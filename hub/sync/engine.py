@@ -24,8 +24,10 @@ from hub.connectors.contract import Ability, Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
 from hub.people.views import identity_map
 from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.sync.basis import basis_of, rests_on
 from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
+from hub.sync.holding import REFUSED, REPLACED, Verdict, end_wait, held_version, said_of, verdict
 from hub.sync.ledger import Ledger
 from hub.sync.models import Progress, Report, Run
 from hub.sync.plan import (
@@ -39,7 +41,7 @@ from hub.sync.plan import (
     write_plan,
 )
 from hub.sync.settle import Settled, settle
-from hub.sync.states import BatchState, RunState
+from hub.sync.states import BatchState, Leavers, RunState
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
@@ -98,6 +100,8 @@ class Engine:
         if state in (RunState.EVALUATING, RunState.PLANNING):
             await asyncio.to_thread(self._ledger.move, run_id, RunState.FAILED, message=why)
             return await asyncio.to_thread(self._ledger.run, run_id)
+        if state is RunState.HELD:
+            await asyncio.to_thread(end_wait, self._workspace.store, run_id, REPLACED, message=why)
         if state is RunState.DELIVERING and not self._plan_is_lost(run_id):
             await asyncio.to_thread(self._ledger.stop_delivering, run_id, message=why)
         return await self.carry_out(run_id, lambda progress: None, threading.Event())
@@ -129,7 +133,13 @@ class Engine:
             write_members(reader, people, file)
         with self._workspace.reading_here() as reader:
             record_now(self._workspace, reader, asked, reader.files(file))
-        self._ledger.move(parties.run.id, RunState.PLANNING, as_of=asked.question.now)
+        self._ledger.move(
+            parties.run.id,
+            RunState.PLANNING,
+            as_of=asked.question.now,
+            cohort_version=asked.cohort.version,
+            rests_on=rests_on(self._workspace, asked),
+        )
 
     def _plan(self, parties: Parties) -> None:
         kind = self._connections.kind(parties.connection)
@@ -147,11 +157,29 @@ class Engine:
                 connector_version=kind.version,
                 can_remove=Ability.REMOVE in kind.abilities,
                 identity=identity_map(reader, self._workspace.project),
+                leavers=Leavers(parties.sync.leavers),
             )
+            version = held_version(reader, audience_id)
             if parked:
                 for keys in stale_parked(reader, members=members, parked=parked, audience_id=audience_id):
                     self._ledger.forget_refused(audience_id, keys)
-        self._ledger.plan(run_id, plan.batches(kind.limits.batch_size), **_figures(plan))
+        found = verdict(
+            self._workspace,
+            sync=parties.sync,
+            cohort=parties.cohort,
+            basis=basis_of(self._ledger.row(run_id), parties.cohort),
+            plan=plan,
+            run_id=run_id,
+        )
+        self._ledger.plan(
+            run_id,
+            plan.batches(kind.limits.batch_size),
+            hold=found.holds,
+            held_version=version,
+            **_figures(plan),
+            **found.figures(),
+            **_words(found, parties.sync.name, run_id),
+        )
         members.unlink(missing_ok=True)
         parked_file(self._workspace, run_id).unlink(missing_ok=True)
 
@@ -225,6 +253,9 @@ class Engine:
         return opened
 
     def _end_delivery(self, parties: Parties, ended_by: HubError | None) -> None:
+        if ended_by is None and self._ledger.batches(parties.run.id, BatchState.HELD):
+            self._ledger.move(parties.run.id, RunState.HELD, held_at=now())
+            return
         values: dict[str, str] = {}
         if ended_by:
             values = {"message": ended_by.message, "hint": ended_by.hint}
@@ -258,7 +289,10 @@ class Engine:
             compact(self._workspace, parties.audience.id)
         run = self._ledger.run(run_id)
         failed = bool(run.owed or run.message)
-        self._ledger.move(run_id, RunState.FAILED if failed else RunState.DONE, message=_closing_words(run))
+        ended = RunState.FAILED if failed else RunState.DONE
+        if run.decision in (REFUSED, REPLACED):
+            ended = RunState.REFUSED
+        self._ledger.move(run_id, ended, message=_closing_words(run))
         if not run.planned:
             shutil.rmtree(plan_file(self._workspace, run_id).parent, ignore_errors=True)
 
@@ -315,6 +349,19 @@ def _figures(plan: Plan) -> dict[str, Any]:
         "unchanged": plan.unchanged,
         "parked": plan.parked,
         "plan_digest": plan.digest,
+        "held_before": plan.held,
+        "leavers": plan.leavers.value,
+    }
+
+
+def _words(found: Verdict, sync: str, run_id: int) -> dict[str, str]:
+    """What a held run says for itself, while it waits."""
+    if found.holds is None:
+        return {}
+    return {
+        "message": said_of([concern.figures() for concern in found.concerns]),
+        "hint": f"`hub sync approve {run_id}` lets it go, `hub sync refuse {run_id}` does not; `hub sync plan {sync}` "
+        "shows who.",
     }
 
 

@@ -149,7 +149,9 @@ def percent(share: float) -> str:
 def _emptied(plan: Proposed, thresholds: Thresholds) -> Iterator[Concern]:
     if plan.going == 0 and _many(plan.leaving, thresholds):
         yield Concern(
-            "empty", Scope.EVERYTHING, f"The cohort is empty: all {plan.leaving:,} members of the audience would leave it."
+            "empty",
+            Scope.EVERYTHING,
+            f"The cohort is empty: all {plan.leaving:,} members of the audience would leave it.",
         )
 
 

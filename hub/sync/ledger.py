@@ -17,14 +17,16 @@ from hub.errors import NotFound
 from hub.store.lease import Lease
 from hub.store.store import Store
 from hub.store.tables import audiences, batches, exceptions, runs, syncs
+from hub.sync.guards import Scope, concern_of
 from hub.sync.models import Rejected, Run
-from hub.sync.states import FINAL, Action, BatchState, RunState, moved
+from hub.sync.states import FINAL, Action, BatchState, Leavers, RunState, moved
 
 PROBE_AFTER = timedelta(days=7)
 """Members that were refused for good are tried again so much later all the same: the slow probe."""
 
 _KEYS_AT_ONCE = 10_000  # SQLite takes 32,766 values in one statement
 _FINAL_STATES = [state.value for state in FINAL]
+_ENDED = [BatchState.ACKNOWLEDGED, BatchState.OWED, BatchState.REFUSED]
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,18 @@ class Ledger:
                 values["finished_at"] = now()
             connection.execute(runs.update().where(runs.c.id == run_id).values(**values))
 
-    def plan(self, run_id: int, planned: Sequence[tuple[Action, int, int]], **values: Any) -> None:
-        """Fix a run's plan: its batches, as (action, first row, size), and its figures; it may be delivered now."""
+    def plan(
+        self,
+        run_id: int,
+        planned: Sequence[tuple[Action, int, int]],
+        *,
+        hold: Scope | None = None,
+        **values: Any,
+    ) -> None:
+        """Fix a run's plan: its batches, as (action, first row, size), and its figures; it may be delivered now.
+
+        What `hold` says waits for a person. When nothing else is to leave, so does the run.
+        """
         rows = [
             {
                 "run_id": run_id,
@@ -122,7 +134,7 @@ class Ledger:
                 "action": action.value,
                 "first_row": first,
                 "size": size,
-                "state": BatchState.PLANNED.value,
+                "state": (BatchState.HELD if _waits(action, hold) else BatchState.PLANNED).value,
             }
             for number, (action, first, size) in enumerate(planned, start=1)
         ]
@@ -130,7 +142,10 @@ class Ledger:
             connection.execute(batches.delete().where(batches.c.run_id == run_id))
             if rows:
                 connection.execute(batches.insert(), rows)
-            connection.execute(runs.update().where(runs.c.id == run_id).values(state=RunState.DELIVERING, **values))
+            state = RunState.DELIVERING
+            if hold and all(row["state"] == BatchState.HELD for row in rows):
+                state, values["held_at"] = RunState.HELD, now()
+            connection.execute(runs.update().where(runs.c.id == run_id).values(state=state, **values))
 
     def batches(self, run_id: int, *states: BatchState) -> list[Batch]:
         """The batches of a run (in these states, or all), in order."""
@@ -170,6 +185,7 @@ class Ledger:
             connection.execute(
                 of_run.where(batches.c.state == BatchState.PLANNED).values(state=BatchState.OWED, answered_at=now())
             )
+            connection.execute(of_run.where(batches.c.state == BatchState.HELD).values(state=BatchState.REFUSED))
             state = connection.execute(select(runs.c.state).where(runs.c.id == run_id)).scalar_one()
             values["state"] = moved(RunState(state), RunState.SETTLING)
             connection.execute(runs.update().where(runs.c.id == run_id).values(**values))
@@ -339,6 +355,10 @@ def _refuse_removed(connection: Transaction, sync: Row[Any]) -> None:
         raise NotFound(f"The sync {sync.name} was removed a moment ago.")
 
 
+def _waits(action: Action, hold: Scope | None) -> bool:
+    return hold is Scope.EVERYTHING or (hold is Scope.REMOVALS and action in (Action.REMOVE, Action.CLEAR))
+
+
 def _batch(row: Row[Any]) -> Batch:
     return Batch(
         run_id=row.run_id,
@@ -368,7 +388,8 @@ def _batch_sums(connection: Transaction, run_ids: list[int]) -> dict[int, dict[s
             batches.c.run_id,
             batches.c.action,
             func.count().label("batches"),
-            func.count().filter(batches.c.state.in_([BatchState.ACKNOWLEDGED, BatchState.OWED])).label("done"),
+            func.count().filter(batches.c.state.in_(_ENDED)).label("done"),
+            func.sum(batches.c.size).filter(batches.c.state == BatchState.HELD).label("held"),
             func.sum(batches.c.lost_answers).label("lost"),
             func.sum(batches.c.size - batches.c.rejected).filter(answered).label("taken"),
             func.sum(batches.c.rejected).label("rejected"),
@@ -379,8 +400,8 @@ def _batch_sums(connection: Transaction, run_ids: list[int]) -> dict[int, dict[s
     )
     sums: dict[int, dict[str, int]] = {}
     for row in connection.execute(query):
-        of_run = sums.setdefault(row.run_id, dict.fromkeys(("batches", "done", "lost", "rejected", "owed"), 0))
-        for name in ("batches", "done", "lost", "rejected", "owed"):
+        of_run = sums.setdefault(row.run_id, dict.fromkeys(("batches", "done", "lost", "rejected", "owed", "held"), 0))
+        for name in ("batches", "done", "lost", "rejected", "owed", "held"):
             of_run[name] += getattr(row, name) or 0
         of_run[row.action] = row.taken or 0
     return sums
@@ -406,7 +427,7 @@ def _run(row: Row[Any], sums: dict[str, int]) -> Run:
         parked=row.parked,
         added=sums.get(Action.ADD, 0),
         updated=sums.get(Action.UPDATE, 0),
-        removed=sums.get(Action.REMOVE, 0),
+        removed=sums.get(Action.REMOVE, 0) + sums.get(Action.CLEAR, 0),
         rejected=sums.get("rejected", 0),
         owed=sums.get("owed", 0),
         batches=sums.get("batches", 0),
@@ -416,4 +437,11 @@ def _run(row: Row[Any], sums: dict[str, int]) -> Run:
         message=row.message,
         hint=row.hint,
         plan_digest=row.plan_digest,
+        leavers=Leavers(row.leavers),
+        held=sums.get("held", 0),
+        guards=tuple(concern_of(each) for each in row.guards),
+        decision=row.decision,
+        decided_by=row.decided_by,
+        decision_reason=row.decision_reason,
+        decided_at=row.decided_at,
     )

@@ -22,7 +22,7 @@ from hub.lake.reading import DuckDbReader, Reader
 from hub.lake.tables import TIME
 from hub.people.views import with_person
 from hub.sync.held import held_by
-from hub.sync.states import Action
+from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
     import ibis
@@ -50,7 +50,10 @@ PARKED = pa.schema(
 
 @dataclass(frozen=True)
 class Plan:
-    """The figures of a plan. `skipped` counts people by reason; `digest` is the SHA-256 of the plan's file."""
+    """The figures of a plan. `skipped` counts people by reason; `digest` is the SHA-256 of the plan's file.
+
+    `to_remove` are those who left: taken out, or cleared, as `leavers` says. `held` members are in the audience.
+    """
 
     qualified: int
     skipped: Mapping[str, int]
@@ -60,6 +63,13 @@ class Plan:
     unchanged: int
     parked: int
     digest: str
+    held: int = 0
+    leavers: Leavers = Leavers.REMOVE
+
+    @property
+    def going(self) -> int:
+        """The members who are in the cohort and can go out, each key once."""
+        return self.qualified - sum(self.skipped.values())
 
     def batches(self, size: int) -> list[tuple[Action, int, int]]:
         """The plan cut into batches of at most `size` rows of one action: (action, first row, rows)."""
@@ -68,7 +78,7 @@ class Plan:
         for action, rows in (
             (Action.ADD, self.to_add),
             (Action.UPDATE, self.to_update),
-            (Action.REMOVE, self.to_remove),
+            (self.leavers.action or Action.REMOVE, self.to_remove),
         ):
             for offset in range(0, rows, size):
                 cut.append((action, first + offset, min(size, rows - offset)))
@@ -107,19 +117,21 @@ def write_plan(
     connector_version: str,
     can_remove: bool,
     identity: ibis.Table | None = None,
+    leavers: Leavers = Leavers.REMOVE,
 ) -> Plan:
     """Compare the evaluated cohort with what the audience holds, and write what is to be done to `plan`.
 
     `targets` are the names of the mapped values; `parked` is the file that `write_parked` made. Rows are ordered by
-    action (add, update, remove) and key. Without `can_remove` nobody is taken out. `identity` (`id`, `person`) says who
+    action (add, update, remove or clear) and key. `leavers` says what becomes of those who are held and not in the
+    cohort; without `can_remove` nobody is taken out. `identity` (`id`, `person`) says who
     somebody is now who was held under another id.
     """
     people = reader.files(members)
     counts = _count(reader, people)
     going = _going(people, shared=counts.shared)
-    changes = _changes(going, held_by(reader, audience_id), sorted(targets))
+    changes = _changes(going, held_by(reader, audience_id), sorted(targets), leavers)
     changes = with_person(changes, identity, of="person") if identity is not None else changes
-    if not can_remove:
+    if leavers is Leavers.KEEP or (leavers is Leavers.REMOVE and not can_remove):
         changes = changes.filter(changes.rank < 2)
     waiting = _waiting(reader, parked, connector_version)
     held_back = changes.semi_join(waiting, ["key", "action", "fingerprint"]) if waiting is not None else None
@@ -129,15 +141,19 @@ def write_plan(
     sent = _by_action(reader, reader.files(plan))
     kept_back = _by_action(reader, held_back) if held_back is not None else dict.fromkeys(Action, 0)
     touched = sum(each[action] for each in (sent, kept_back) for action in (Action.ADD, Action.UPDATE))
+    leaving = [sum(each[action] for action in (Action.REMOVE, Action.CLEAR)) for each in (sent, kept_back)]
+    new = sent[Action.ADD] + kept_back[Action.ADD]
     return Plan(
         qualified=counts.qualified,
         skipped=counts.skipped,
         to_add=sent[Action.ADD],
         to_update=sent[Action.UPDATE],
-        to_remove=sent[Action.REMOVE],
+        to_remove=leaving[0],
         unchanged=counts.distinct_keys - touched,
         parked=sum(kept_back.values()),
         digest=digest,
+        held=counts.distinct_keys - new + sum(leaving),
+        leavers=leavers,
     )
 
 
@@ -219,7 +235,7 @@ def _going(people: ibis.Table, *, shared: int) -> ibis.Table:
     return going.mutate(nth=ibis.row_number().over(of_key)).filter(lambda row: row.nth == 0).drop("nth")
 
 
-def _changes(going: ibis.Table, held: ibis.Table, targets: list[str]) -> ibis.Table:
+def _changes(going: ibis.Table, held: ibis.Table, targets: list[str], leavers: Leavers) -> ibis.Table:
     """What is to be done: `rank, action, key, person, fingerprint, send, mapped`, a row a key."""
     import ibis
 
@@ -235,16 +251,24 @@ def _changes(going: ibis.Table, held: ibis.Table, targets: list[str]) -> ibis.Ta
     }
     anything = ibis.or_(*differs.values()) if differs else ibis.literal(False)
     everything = is_new | ~both.certain
-    rank = ibis.cases((leaves, 2), (everything, 0), (anything, 1), else_=3)
+    had_any = ibis.or_(*(value.notnull() for value in old.values())) if old else ibis.literal(False)
+    goes = leaves & had_any if leavers is Leavers.CLEAR else leaves
+    rank = ibis.cases((goes, 2), (leaves, 3), (everything, 0), (anything, 1), else_=3)
     sent = {target: (everything | differs[target]).ifelse(new[target], ibis.null("string")) for target in targets}
+    stays = {target: ibis.coalesce(new[target], old[target]) for target in targets}
+    if leavers is Leavers.CLEAR:  # what was written is told, to be emptied; nothing of it stays
+        sent = {target: leaves.ifelse(old[target], sent[target]) for target in targets}
+        stays = {target: leaves.ifelse(ibis.null("string"), stays[target]) for target in targets}
     return both.select(
         rank=rank,
-        action=ibis.cases((rank == 0, "add"), (rank == 1, "update"), (rank == 2, "remove"), else_=""),
+        action=ibis.cases(
+            (rank == 0, "add"), (rank == 1, "update"), (rank == 2, str(leavers.action or Action.REMOVE)), else_=""
+        ),
         key=ibis.coalesce(both.key, both.key_right),
         person=ibis.coalesce(both.person, both.held_person),
         fingerprint=_fingerprint(new),
         send=_map(sent),
-        mapped=_map({target: ibis.coalesce(new[target], old[target]) for target in targets}),
+        mapped=_map(stays),
     ).filter(lambda row: row.rank < 3)
 
 

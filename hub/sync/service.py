@@ -29,7 +29,7 @@ from hub.sync.removing import Removal, removal, retire, unfinished_runs
 from hub.sync.rows import SyncRows
 from hub.sync.schedule import Every, Once, Schedule, schedule_of
 from hub.sync.states import Leavers, RunState
-from hub.sync.thresholds import set_leavers, set_thresholds
+from hub.sync.thresholds import refuse_leavers, set_leavers, set_thresholds
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
@@ -61,6 +61,7 @@ class Syncs:
         audience: str = "",
         name: str = "",
         mapping: Mapping[str, str] | None = None,
+        leavers: Leavers | None = None,
         stopped: bool = False,
     ) -> Sync:
         """Make a sync of a cohort to a connection.
@@ -69,13 +70,16 @@ class Syncs:
         one-time sync, is due at once; a cron schedule at its next time; a follower when its leader has run.
         `audience` is the name at the partner (empty: `hub: <cohort>`); an
         audience has one active sync, so an older one that writes it is stopped. `mapping` is target name at the
-        partner -> profile property. With `stopped` it waits for `resume`, and stops no other. Raises
+        partner -> profile property. `leavers` is what becomes of those who leave (None: they are removed where the
+        connector can). With `stopped` it waits for `resume`, and stops no other. Raises
         NotFound, AlreadyExists (name) or UsageError; that too when an active sync writes an audience of another name,
         connection or project that is the same one to the partner.
         """
         chosen_schedule = schedule or (Once() if every is None else Every(every))
         cohort_id = self._cohorts.get(cohort).id
         connection_id = self._connections.get(connection).id
+        if leavers:
+            refuse_leavers(leavers, self._connections.kind(connection))
         chosen = name or self._rows.free_name(f"{cohort}-{connection}")
         audience = audience or f"hub: {cohort}"
         at = now()
@@ -94,6 +98,7 @@ class Syncs:
                     connection_id=connection_id,
                     audience_name=audience,
                     mapping=dict(mapping or {}),
+                    leavers=(leavers or Leavers.REMOVE).value,
                     state=STOPPED if stopped else ACTIVE,
                     **(scheduled | ({"next_run_at": None} if stopped else {})),
                     created_at=at,

@@ -69,3 +69,19 @@ class Action(StrEnum):
     ADD = "add"
     UPDATE = "update"
     REMOVE = "remove"
+    CLEAR = "clear"
+    """Of somebody who left: they stay in the audience, without the mapped values."""
+
+
+class Leavers(StrEnum):
+    """What becomes of those who leave the cohort, at the partner."""
+
+    REMOVE = "remove"
+    KEEP = "keep"
+    CLEAR = "clear"
+    """They stay, and the mapped values that the hub wrote are emptied. Only of connectors that can."""
+
+    @property
+    def action(self) -> Action | None:
+        """What a plan does with them, if anything."""
+        return {Leavers.REMOVE: Action.REMOVE, Leavers.CLEAR: Action.CLEAR, Leavers.KEEP: None}[self]

@@ -76,7 +76,7 @@ class Mailchimp(Connector):
         pull_interval=timedelta(minutes=15),
         source="https://mailchimp.com/developer/marketing/docs/fundamentals/#api-limits",
     )
-    abilities = frozenset({Ability.REMOVE, Ability.LIST, Ability.CREATE, Ability.CLOSE, Ability.PULL})
+    abilities = frozenset({Ability.REMOVE, Ability.CLEAR, Ability.LIST, Ability.CREATE, Ability.CLOSE, Ability.PULL})
     message_events = MESSAGE_EVENTS
 
     def __init__(self, settings: MailchimpSettings, http: PartnerClient) -> None:

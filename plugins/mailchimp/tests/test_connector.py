@@ -522,5 +522,5 @@ def test_every_ability_that_is_promised_is_there() -> None:
         Ability.CLOSE: "close_audience",
         Ability.PULL: "pull",
     }
-    assert Mailchimp.abilities == {*methods, Ability.CREATE}
+    assert Mailchimp.abilities == {*methods, Ability.CREATE, Ability.CLEAR}
     assert all(name in vars(Mailchimp) for name in methods.values())

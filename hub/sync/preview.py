@@ -1,0 +1,151 @@
+"""What a run of a sync would do now: a plan that is made, shown and forgotten. Nothing is changed, here or there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub.cohorts.asked import asked_for
+from hub.cohorts.members import qualified
+from hub.connectors.contract import Ability
+from hub.people.views import identity_map
+from hub.sync.basis import Basis, rests_on
+from hub.sync.guards import Concern, Scope
+from hub.sync.holding import verdict
+from hub.sync.plan import NO_KEY, NO_PROFILE, SHARED_KEY, Plan, write_members, write_parked, write_plan
+from hub.sync.states import Action, Leavers
+
+if TYPE_CHECKING:
+    import ibis
+    from sqlalchemy import Row
+
+    from hub.connectors.connections import Connections
+    from hub.lake.reading import DuckDbReader, Reader
+    from hub.sync.ledger import Ledger
+    from hub.sync.ownership import Ownership
+    from hub.workspace import Workspace
+
+SAMPLE = 10
+"""People shown of each kind."""
+_NOBODY = -1  # the id of the audience that is not there yet
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One person of a sample. `key` is None for somebody without one."""
+
+    person: str
+    key: str | None
+
+    def figures(self) -> dict[str, str | None]:
+        """For machines."""
+        return {"person": self.person, "key": self.key}
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The plan of a sync as it would be now. `samples` has some people of each kind, by the names of `figures`.
+
+    `concerns` is what guards have against it, and `holds` what of it would wait for a person. `running` tells that a
+    run has not ended: what that one changes is not in here.
+    """
+
+    sync: str
+    audience: str
+    plan: Plan
+    concerns: Sequence[Concern]
+    holds: Scope | None
+    running: bool
+    samples: Mapping[str, Sequence[Shown]] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """For machines: the stable keys of `hub sync plan --json`."""
+        skipped = dict(self.plan.skipped)
+        return {
+            "sync": self.sync,
+            "audience": self.audience,
+            "digest": self.plan.digest,
+            "qualified": self.plan.qualified,
+            "held": self.plan.held,
+            "adds": self.plan.to_add,
+            "updates": self.plan.to_update,
+            "removes": self.plan.to_remove,
+            "leavers": self.plan.leavers.value,
+            "unchanged": self.plan.unchanged,
+            "parked": self.plan.parked,
+            "without_key": {reason: skipped.get(reason, 0) for reason in (NO_PROFILE, NO_KEY)},
+            "sharing_key": skipped.get(SHARED_KEY, 0),
+            "guards": [concern.figures() for concern in self.concerns],
+            "holds": self.holds.value if self.holds else None,
+            "running": self.running,
+            "samples": {kind: [each.figures() for each in people] for kind, people in self.samples.items()},
+        }
+
+
+def preview(
+    workspace: Workspace, connections: Connections, ownership: Ownership, ledger: Ledger, sync: Row[Any]
+) -> Preview:
+    """Plan a run of `sync` (a row with its cohort's and connection's names) in a folder that goes away afterwards."""
+    kind = connections.kind(sync.connection_name)
+    with workspace.store.reading() as connection:
+        known = ownership.find(connection, sync)
+    live = [row.id for row in known if row.gone_at is None and row.project_id == sync.project_id]
+    audience_id = live[0] if live else _NOBODY
+    asked = asked_for(workspace, [sync.cohort_name])[0]
+    leavers = Leavers(sync.leavers)
+    with tempfile.TemporaryDirectory(dir=workspace.settings.home, prefix=".plan-") as name:
+        members, file = Path(name) / "members.parquet", Path(name) / "plan.parquet"
+        with workspace.reading() as reader:
+            people = qualified(
+                reader, workspace.project, asked.question, key=kind.matching.keys[0], mapping=sync.mapping
+            )
+            write_members(reader, people, members)
+        parked = write_parked(ledger.parked(audience_id), Path(name) / "parked.parquet")
+        with workspace.reading_here() as reader:
+            plan = write_plan(
+                reader,
+                members=members,
+                plan=file,
+                audience_id=audience_id,
+                targets=sync.mapping,
+                parked=parked,
+                connector_version=kind.version,
+                can_remove=Ability.REMOVE in kind.abilities,
+                identity=identity_map(reader, workspace.project),
+                leavers=leavers,
+            )
+            samples = _samples(reader, members, file)
+    basis = Basis(rests_on(workspace, asked), sync.mapping)
+    found = verdict(workspace, sync=sync, cohort=sync.cohort_name, basis=basis, plan=plan)
+    return Preview(
+        sync=sync.name,
+        audience=sync.audience_name,
+        plan=plan,
+        concerns=found.concerns,
+        holds=found.holds,
+        running=bool(live) and ledger.unfinished(audience_id) is not None,
+        samples=samples,
+    )
+
+
+def _samples(reader: DuckDbReader, members: Path, plan: Path) -> dict[str, list[Shown]]:
+    people, planned = reader.files(members), reader.files(plan)
+    without = people.key.isnull()
+    of_key = people.filter(people.has_profile, people.key.notnull())
+    several = of_key.group_by("key").aggregate(people=of_key.count()).filter(lambda row: row.people > 1)
+    return {
+        "adds": _some(reader, planned.filter(planned.action == Action.ADD.value)),
+        "updates": _some(reader, planned.filter(planned.action == Action.UPDATE.value)),
+        "removes": _some(reader, planned.filter(planned.action.isin([Action.REMOVE.value, Action.CLEAR.value]))),
+        NO_PROFILE.replace(" ", "_"): _some(reader, people.filter(~people.has_profile)),
+        NO_KEY.replace(" ", "_"): _some(reader, people.filter(people.has_profile, without)),
+        "sharing_key": _some(reader, of_key.semi_join(several, "key")),
+    }
+
+
+def _some(reader: Reader, people: ibis.Table) -> list[Shown]:
+    first = people.select("key", "person").order_by("key", "person").limit(SAMPLE)
+    return [Shown(row["person"], row["key"]) for batch in reader.batches(first) for row in batch.to_pylist()]
