@@ -183,7 +183,10 @@ def _removals(plan: Proposed, thresholds: Thresholds) -> Iterator[Concern]:
 
 
 def _growth(plan: Proposed, thresholds: Thresholds) -> Iterator[Concern]:
-    if thresholds.growth is None or not plan.held or plan.adding < GROWTH_FACTOR * thresholds.least:
+    # before the first finished run, what is added was owed by one that failed
+    if thresholds.growth is None or not plan.held or plan.going_before is None:
+        return
+    if plan.adding < GROWTH_FACTOR * thresholds.least:
         return
     share = plan.adding / plan.held
     if share > thresholds.growth:
