@@ -46,9 +46,9 @@ def add(
     if interactive():
         values = _asked(hub, connector, values)
     made = made_up(kind, values)
+    for field, secret in made.items():  # before the check: a partner that has to know it first refuses until it does
+        say(f"Made, and shown only now; tell the partner, or give another: --set {field}={secret}")
     _show(asyncio.run(hub.connections.add(connector, name, {**values, **made})), as_json, "Connected")
-    for field, secret in made.items():
-        say(f"Made for this connection, and shown only now: {field}={secret}")
 
 
 @app.command()
