@@ -24,11 +24,13 @@ from hub.private import readable_by_others
 from hub.settings import Settings
 from hub.store.store import SCHEMA_HEAD, Store
 from hub.store.tables import profiles
+from hub.sync.states import RunState
 
 if TYPE_CHECKING:
     from hub.app import Hub
     from hub.intake.log import Backlog
     from hub.lake.state import LakeState
+    from hub.sync.models import Run
 
 LEAST_FREE = 1024**3
 """Bytes of free disk below which the doctor warns."""
@@ -91,7 +93,7 @@ def status(hub: Hub) -> Status:
     cohorts, connections, syncs = hub.cohorts.list(), hub.connections.list(), hub.syncs.list()
     problems = [f"Connection {each.name}: {each.message}" for each in connections if each.state != CONNECTED]
     problems += [
-        f"Sync {each.name}: {each.last_run.message}" for each in syncs if each.last_run and each.last_run.message
+        f"Sync {each.name}: {_said(each.last_run)}" for each in syncs if each.last_run and each.last_run.message
     ]
     problems += hub.syncs.quarrels()
     return Status(
@@ -105,10 +107,20 @@ def status(hub: Hub) -> Status:
         cohorts=len(cohorts),
         connections=len(connections),
         syncs=len(syncs),
-        running=sum(bool(each.last_run and not each.last_run.finished) for each in syncs),
+        running=sum(bool(each.last_run and _is_under_way(each.last_run)) for each in syncs),
         problems=tuple(problems),
         next_step=_next_step(count, len(cohorts), len(connections), len(syncs)),
     )
+
+
+def _said(run: Run) -> str:
+    if run.state is RunState.HELD:
+        return f"Run {run.id} is held. {run.message} {run.hint}"
+    return run.message
+
+
+def _is_under_way(run: Run) -> bool:
+    return not run.finished and run.state is not RunState.HELD
 
 
 def _next_step(events: int, cohorts: int, connections: int, syncs: int) -> str:

@@ -97,6 +97,8 @@ def run_figures(run: Run) -> list[tuple[str, Line]]:
         ("Left alone", [Cell(_joined((run.unchanged, "unchanged"), (run.parked, "parked (refused earlier)")))]),
         ("Acknowledged", [Cell(f"{run.added:,} added, {run.updated:,} updated, {run.removed:,} removed")]),
         ("Not taken", [Cell(_not_taken(run), "warn" if run.rejected or run.owed else "good")]),
+        ("Held", [Cell(_held(run), "warn")]),
+        ("Decided", [Cell(_decided(run))]),
         ("Batches", [Cell(f"{run.batches_done:,} of {run.batches:,} answered")]),
         ("Lost answers", [Cell(_lost(run), "warn")]),
         ("Took", [Cell(f"{words.run_took(run)}{_phases(run)}")]),
@@ -122,6 +124,8 @@ def run_progress(run: Run, progress: Progress | None = None) -> Line:
         return [Cell(bar, "busy"), Cell(f"  {progress.done:,} of {words.plural(progress.total, 'member')}")]
     if run.state is RunState.DELIVERING:
         return [Cell(bar, "busy"), Cell(f"  {run.batches_done:,} of {words.plural(run.batches, 'batch', 'batches')}")]
+    if run.state is RunState.HELD and progress is None:
+        return [Cell(bar, "warn"), Cell("  Held by a guard: a approves, f refuses", "warn")]
     return [Cell(bar, "busy"), Cell(f"  {words.state(run)}…")]
 
 
@@ -161,6 +165,16 @@ def _schedule(sync: Sync, zone: str) -> str:
 def _not_taken(run: Run) -> str:
     when = "" if not run.owed else " (goes out with the next run)" if run.finished else " so far"
     return f"{run.rejected:,} rejected, {run.owed:,} owed{when}"
+
+
+def _held(run: Run) -> str:
+    return f"{words.plural(run.held, 'member')} until somebody approves (a) or refuses (f)" if run.held else ""
+
+
+def _decided(run: Run) -> str:
+    by = f" by {run.decided_by}" if run.decided_by else ""
+    why = f": {run.decision_reason}" if run.decision_reason else ""
+    return f"{run.decision.capitalize()}{by} {clock.ago(run.decided_at)}{why}" if run.decision else ""
 
 
 def _lost(run: Run) -> str:

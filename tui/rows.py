@@ -143,6 +143,8 @@ def last_run(sync: Sync, progress: Progress | None = None) -> Cell:
         return Cell("never ran", "dim")
     if run.state is RunState.DELIVERING and run.batches:
         return Cell(f"Delivering {words.bar(run.batches_done, run.batches, 13)}", "busy")
+    if run.state is RunState.HELD:
+        return Cell(f"Held: {run.held:,} wait", run_tone(run))
     if not run.finished:
         return Cell(f"{words.state(run)}…", "busy")
     return Cell(f"{words.state(run)} {words.result(run)}", run_tone(run))
@@ -151,14 +153,15 @@ def last_run(sync: Sync, progress: Progress | None = None) -> Cell:
 def run_row(run: Run, zone: str, progress: Progress | None = None) -> Row:
     """One run; `progress` is given when it is under way in this process."""
     finished = run.finished or (progress is not None and progress.state is RunState.DONE)
+    waits = run.state is RunState.HELD and progress is None
     word = progress.state.value.capitalize() if progress else words.state(run)
     return Row(
         str(run.id),
         {
             "id": Cell(str(run.id)),
             "sync": Cell(run.sync),
-            "state": Cell(word, run_tone(run) if finished else "busy"),
-            "bar": Cell(words.run_bar(run, progress, 12), "dim" if finished else "busy"),
+            "state": Cell(word, run_tone(run) if finished or waits else "busy"),
+            "bar": Cell(words.run_bar(run, progress, 12), "dim" if finished or waits else "busy"),
             "added": _count(run.added),
             "updated": _count(run.updated, width=5),
             "removed": _count(run.removed, width=5),
@@ -175,6 +178,8 @@ def run_tone(run: Run) -> Tone:
     """How good it is that a run stands where it stands."""
     if run.state is RunState.FAILED:
         return "bad"
+    if run.state in (RunState.HELD, RunState.REFUSED):
+        return "warn"
     if not run.finished:
         return "busy"
     return "warn" if run.rejected or run.owed or run.lost_answers else "good"

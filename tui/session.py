@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hub.errors import Busy
 from hub.sync.models import Progress, Run
@@ -68,11 +68,20 @@ class Session:
 
     async def run(self, sync: str) -> Run:
         """Carry out a sync now, to its end. Raises Busy when it runs here already, and what the hub raises."""
+        return await self._here(sync, lambda here: self.hub.syncs.run(here.sync, report=here.report, stop=here.stop))
+
+    async def approve(self, run: Run) -> Run:
+        """Let a held run go, here, to its end. Raises as `run`."""
+        return await self._here(
+            run.sync, lambda here: self.hub.syncs.approve(run.id, report=here.report, stop=here.stop)
+        )
+
+    async def _here(self, sync: str, carry_out: Callable[[RunHere], Coroutine[Any, Any, Run]]) -> Run:
         if sync in self.runs:
             raise Busy(f"{sync} is running already.", hint="Its progress is in the list of runs.")
         here = self.runs[sync] = RunHere(sync)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._runners, self._carry_out, here)
+            return await asyncio.get_running_loop().run_in_executor(self._runners, lambda: asyncio.run(carry_out(here)))
         finally:
             del self.runs[sync]
 
@@ -92,9 +101,6 @@ class Session:
         if self._partners and self._partners_thread.is_alive():
             asyncio.run_coroutine_threadsafe(_drop_all(), self._partners)
             self._partners_thread.join(PATIENCE)
-
-    def _carry_out(self, here: RunHere) -> Run:
-        return asyncio.run(self.hub.syncs.run(here.sync, report=here.report, stop=here.stop))
 
     def _partner_loop(self) -> asyncio.AbstractEventLoop:
         if self._partners is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from textual import on
@@ -15,9 +16,11 @@ from textual.widgets import Footer, Label, Static
 from hub import clock
 from hub.errors import HubError
 from hub.sync.models import Rejected, Run
-from tui import details, rows
-from tui.screens.confirm import ask_to_stop_run
+from hub.sync.states import RunState
+from tui import details, rows, words
+from tui.screens.confirm import ConfirmScreen, ask_to_stop_run
 from tui.session import Session
+from tui.telling import failed, tell
 from tui.widgets.lines import content_of
 from tui.widgets.listing import Listing
 from tui.widgets.top import TopLine
@@ -35,6 +38,8 @@ class RunScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "more", "More rejected"),
         Binding("x", "stop", "Stop run"),
+        Binding("a", "approve", "Approve"),
+        Binding("f", "refuse", "Refuse"),
         Binding("escape,left", "app.pop_screen", "Back", key_display="esc"),
     ]
 
@@ -71,10 +76,45 @@ class RunScreen(Screen[None]):
         if self.session.progress(self.run):
             ask_to_stop_run(self, self.session, self.run.sync)
 
+    def action_approve(self) -> None:
+        """Let what is held go, after a yes."""
+        self._ask(f"Approve run {self.run.id}?", "is sent as it was planned", "Approve", self.session.approve)
+
+    def action_refuse(self) -> None:
+        """Let nothing of what is held leave, after a yes."""
+        refuse = self.session.hub.syncs.refuse
+        self._ask(
+            f"Refuse run {self.run.id}?",
+            "does not leave; the next run plans anew",
+            "Refuse",
+            lambda run: self.session.ask(lambda: refuse(run.id)),
+        )
+
+    def _ask(self, question: str, what: str, yes: str, decide: Callable[[Run], Awaitable[Run]]) -> None:
+        async def decided() -> None:
+            try:
+                done = await decide(self.run)
+            except HubError as error:
+                failed(self, error)
+            else:
+                tell(self, f"Run {done.id} is {words.state(done).lower()}. {words.result_in_words(done)}.")
+
+        def answer(said: bool | None) -> None:
+            if said:
+                # a worker of the app: the run goes on when this screen is left
+                self.app.run_worker(decided())
+
+        members = words.plural(self.run.held, "member")
+        self.app.push_screen(
+            ConfirmScreen(question, f"{self.run.message} What is held ({members}) {what}.", yes=yes), answer
+        )
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """There is more only when not all are shown, and only a run of this process can be stopped here."""
         if action == "more":
             return len(self._rejected) >= self._limit
+        if action in ("approve", "refuse"):
+            return self.run.state is RunState.HELD
         if action == "stop":
             return self.session.progress(self.run) is not None
         return True

@@ -91,8 +91,11 @@ class SyncsPane(Pane[Sync]):
             failed(self, error)
         else:
             said = f"{name}: run {run.id} {words.state(run).lower()}. {words.result_in_words(run)}."
-            done = run.state is RunState.DONE
-            tell(self, f"{said} {run.message} {run.hint}".strip(), severity="information" if done else "error")
+            text = f"{said} {run.message} {run.hint}".strip()
+            if run.state is RunState.HELD:
+                tell(self, text, severity="warning")
+            else:
+                tell(self, text, severity="information" if run.state is RunState.DONE else "error")
         self.read_soon()
 
     async def _ask_to_remove(self, name: str) -> None:
