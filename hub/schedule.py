@@ -1,11 +1,11 @@
-"""What is due: syncs and pulls, worked through in one process. `run-due` does it once, a daemon again and again."""
+"""What is due: syncs and pulls of all projects, one by one. `run-due` does each once, a daemon again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hub.clock import now
@@ -15,8 +15,89 @@ from hub.sync.states import RunState
 
 if TYPE_CHECKING:
     from hub.app import Hub
+    from hub.workspace import Project
 
-DONE, FAILED, REJECTED = 0, 1, 4
+DONE, FAILED, HELD, REJECTED = 0, 1, 3, 4
+
+SYNC, PULL = "sync", "pull"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing that is due: a run of the sync `name` of a project, or a pull of its connection `name`."""
+
+    kind: str
+    project: Project
+    name: str
+
+    def __str__(self) -> str:
+        return f"message events of {self.name}" if self.kind == PULL else f"sync {self.name}"
+
+
+class Agenda:
+    """What is due in a hub, and how each thing is done.
+
+    It works on all projects; with `only`, on that of `hub` alone. Projects are made and changed while it lives.
+    """
+
+    def __init__(self, hub: Hub, *, only: bool = False) -> None:
+        self._hub = hub
+        self._only = only
+        self._hubs: dict[Project, Hub] = {hub.workspace.project: hub}
+        self.several = False
+        """Whether the hub had several projects when it was looked at last."""
+
+    def due(self) -> list[Task]:
+        """What is due now: syncs, the longest waiting first, then pulls. One question for each kind, and no loop.
+
+        What a clock that was set back had put off is scheduled anew. Raises StoreError.
+        """
+        from hub.inbound.due import due_pulls
+        from hub.sync.due import due_syncs, follow_clock
+
+        at, store = now(), self._hub.workspace.store
+        projects = {project.id: project for project in self._projects()}
+        follow_clock(store, at)
+        found = [(SYNC, each.project_id, each.name) for each in due_syncs(store, at)]
+        found += [(PULL, each.project_id, each.name) for each in due_pulls(store, self._hub.plugins, at)]
+        return [Task(kind, projects[owner], name) for kind, owner, name in found if owner in projects]
+
+    def still_due(self, task: Task) -> bool:
+        """Whether a task is due now, too: it may have been done or stopped by somebody else."""
+        from hub.inbound.due import due_pulls
+
+        hub, at = self.hub_of(task), now()
+        if task.kind == SYNC:
+            return hub.syncs.is_due(task.name, at)
+        waiting = due_pulls(hub.workspace.store, hub.plugins, at, project_id=task.project.id)
+        return task.name in [each.name for each in waiting]
+
+    async def do(self, task: Task, stop: threading.Event) -> Run | int:
+        """Do a task: returns how the run ended, or how many new message events were pulled.
+
+        Raises Busy when somebody else is at it, Interrupted when `stop` was set, HubError as the two say.
+        """
+        hub = await asyncio.to_thread(self.hub_of, task)
+        if task.kind == SYNC:
+            return await hub.syncs.run(task.name, trigger="schedule", stop=stop)
+        return (await hub.inbound.pull(task.name, stop=stop)).new
+
+    def title(self, task: Task) -> str:
+        """The name of a task for a person, with its project when there are several."""
+        return f"{task.project.name}/{task.name}" if self.several else task.name
+
+    def hub_of(self, task: Task) -> Hub:
+        """The hub on the project of a task. Its parts are shared by all tasks of the project."""
+        if task.project not in self._hubs:
+            made = type(self._hub)(replace(self._hub.workspace, project=task.project))
+            made.plugins = self._hub.plugins
+            self._hubs[task.project] = made
+        return self._hubs[task.project]
+
+    def _projects(self) -> Iterator[Project]:
+        found = [self._hub.workspace.project] if self._only else self._hub.projects.list()
+        self.several = len(found) > 1
+        yield from found
 
 
 @dataclass
@@ -29,47 +110,53 @@ class Due:
 
     @property
     def exit_code(self) -> int:
-        """The worst of the round: 1 something failed, 4 somebody was rejected, 0 all is well."""
-        if self.problems or any(run.state is RunState.FAILED for run in self.runs):
+        """The worst of the round: 1 something failed, 3 a guard holds a run, 4 somebody was rejected, 0 all is well."""
+        states = {run.state.value for run in self.runs}
+        if self.problems or RunState.FAILED.value in states:
             return FAILED
+        if "held" in states:
+            return HELD
         return REJECTED if any(run.rejected for run in self.runs) else DONE
 
 
-async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event) -> Due:
-    """Run every sync that is due, then pull the message events that are due; one after another.
+async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event, only: bool = False) -> Due:
+    """Run every sync that is due, then those that follow one that ran, and pull the message events that are due.
 
-    One that fails does not keep the others from running. `say` is told each step. An audience that somebody else
-    works on is left to him. What has arrived by now is moved into the lake first, and the lake is maintained at the
-    end. Raises Interrupted when `stop` was set, after what is under way was saved.
+    One after another, of all projects (with `only`, of this hub's). One that fails does not keep the others from
+    running. `say` is told each step. An audience that somebody else works on is left to him. What has arrived by now
+    is moved into the lake first, and the lake is maintained at the end. Raises Interrupted when `stop` was set, after
+    what is under way was saved.
     """
     if hub.workspace.drain:
         await asyncio.to_thread(hub.workspace.drain)
-    due = Due()
-    for name in hub.syncs.due(now()):
-        if name not in hub.syncs.due(now()):
-            continue  # stopped, or run by somebody else, while the others ran
-        say(f"sync {name}")
-        try:
-            due.runs.append(await hub.syncs.run(name, trigger="schedule", stop=stop))
-        except Interrupted:
-            raise
-        except Busy as error:
-            say(f"{name}: {error.message}")
-        except HubError as error:
-            due.problems[name] = f"{error.message} {error.hint}".strip()
-    for name in hub.inbound.due(now()):
-        say(f"message events of {name}")
-        try:
-            due.pulled[name] = (await hub.inbound.pull(name, stop=stop)).new
-        except Interrupted:
-            raise
-        except Busy as error:
-            say(f"{name}: {error.message}")
-        except HubError as error:
-            due.problems[name] = f"{error.message} {error.hint}".strip()
+    due, agenda, tried = Due(), Agenda(hub, only=only), set[Task]()
+    while tasks := [task for task in agenda.due() if task not in tried]:
+        for task in tasks:
+            tried.add(task)
+            if not agenda.still_due(task):
+                continue  # stopped, or run by somebody else, while the others ran
+            await _do(agenda, task, due, say=say, stop=stop)
     if not stop.is_set():
         await _maintain(hub, due, say=say, stop=stop)
     return due
+
+
+async def _do(agenda: Agenda, task: Task, due: Due, *, say: Callable[[str], None], stop: threading.Event) -> None:
+    name = agenda.title(task)
+    say(f"{'sync' if task.kind == SYNC else 'message events of'} {name}")
+    try:
+        done = await agenda.do(task, stop)
+    except Interrupted:
+        raise
+    except Busy as error:
+        say(f"{name}: {error.message}")
+    except HubError as error:
+        due.problems[name] = f"{error.message} {error.hint}".strip()
+    else:
+        if isinstance(done, Run):
+            due.runs.append(done)
+        else:
+            due.pulled[name] = done
 
 
 async def _maintain(hub: Hub, due: Due, *, say: Callable[[str], None], stop: threading.Event) -> None:

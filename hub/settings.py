@@ -128,6 +128,16 @@ class Settings(BaseSettings):
     server_connections: int = Field(default=4096, gt=0)
     """How many connections the server holds open at once."""
 
+    daemon_syncs: int = Field(default=4, ge=1, le=64)
+    """How many syncs and pulls a daemon works on at a time."""
+    daemon_health: Path | None = None
+    """Where a daemon tells how it is; unset means `daemon.json` in the home."""
+
+    @property
+    def health_file(self) -> Path:
+        """Where a daemon tells how it is."""
+        return self.daemon_health or self.home / "daemon.json"
+
     @property
     def who(self) -> str:
         """Who is at work: as set, or the login name."""

@@ -156,7 +156,7 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command("run-due")
 def run_due(as_json: Json = False) -> None:
-    """Run every sync and every pull that is due, once. For cron."""
+    """Run every sync and every pull that is due, once. For cron. Works on all projects, or on that of --project."""
     import asyncio
 
     from hub.cli.context import interruptible
@@ -164,7 +164,7 @@ def run_due(as_json: Json = False) -> None:
 
     hub = open_hub()
     with interruptible() as stop:
-        due = asyncio.run(work(hub, say=say, stop=stop))
+        due = asyncio.run(work(hub, say=say, stop=stop, only=bool(chosen.project)))
     if as_json:
         print_json({"runs": [run.figures() for run in due.runs], "pulled": due.pulled, "problems": due.problems})
     else:
@@ -183,6 +183,28 @@ def _sentence(run: Any) -> str:
     from hub.cli.sync import sentence
 
     return sentence(run)
+
+
+@app.command()
+def daemon(
+    syncs: Annotated[
+        int | None, typer.Option(min=1, max=64, help="So many syncs and pulls at a time (or HUB_DAEMON_SYNCS).")
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve metrics for Prometheus there, such as 127.0.0.1:9464.")
+    ] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Tell whether the daemon of this home is well, instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Do what is due, of all projects, until Ctrl-C or SIGTERM: then it saves what is in hand within 30 s, and ends."""
+    from hub.cli.daemon import check_daemon, run_daemon
+
+    if check:
+        check_daemon(as_json)
+        return
+    run_daemon(syncs, metrics)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from hub.clock import now
-from hub.connectors.connections import STOPPED_STATES, Connections
+from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability, Connector, MessageEvent
 from hub.errors import HubError, Interrupted, PartnerError, PluginError, UsageError
 from hub.inbound.store import store_events
@@ -65,15 +65,6 @@ class Inbound:
             Source(row.name, row.received or 0, row.pulled_at, row.next_at, row.message or "")
             for row in rows
             if self._can_pull(row.name)
-        ]
-
-    def due(self, at: datetime) -> Sequence[str]:
-        """The working connections whose message events are due to be pulled at `at`."""
-        states = {known.name: known.state for known in self._connections.list()}
-        return [
-            source.connection
-            for source in self.list()
-            if states[source.connection] not in STOPPED_STATES and (source.next_at is None or source.next_at <= at)
         ]
 
     async def pull(self, name: str, *, stop: threading.Event | None = None) -> Pulled:

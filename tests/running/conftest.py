@@ -1,0 +1,3 @@
+"""The tiny partner, for the daemon too."""
+
+from tests.sync.conftest import tiny  # noqa: F401
