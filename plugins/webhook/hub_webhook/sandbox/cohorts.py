@@ -134,13 +134,15 @@ class Cohorts:
 
     def _add(self, message: Message, rows: list[dict[str, Any]]) -> None:
         """Take members in. Who is in already keeps the properties that are not told; null clears one."""
+        place = (message.project, message.cohort)
         self._db.executemany(
-            "INSERT INTO members VALUES (?, ?, ?, json_patch('{}', ?)) ON CONFLICT DO UPDATE SET"
-            " properties = json_patch(properties, excluded.properties)",
-            [
-                (message.project, message.cohort, row["mixpanel_distinct_id"], orjson.dumps(row).decode())
-                for row in rows
-            ],
+            "INSERT OR IGNORE INTO members VALUES (?, ?, ?, '{}')",
+            [(*place, row["mixpanel_distinct_id"]) for row in rows],
+        )
+        self._db.executemany(
+            "UPDATE members SET properties = json_patch(properties, ?)"
+            " WHERE project = ? AND cohort = ? AND distinct_id = ?",
+            [(orjson.dumps(row).decode(), *place, row["mixpanel_distinct_id"]) for row in rows],
         )
 
     def _remove(self, message: Message) -> None:
