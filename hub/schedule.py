@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hub.clock import now
 from hub.errors import Busy, HubError, Interrupted
 from hub.sync.models import Run
+from hub.sync.service import SCHEDULE
 from hub.sync.states import RunState
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Agenda:
         """
         hub = await asyncio.to_thread(self.hub_of, task)
         if task.kind == SYNC:
-            return await hub.syncs.run(task.name, trigger="schedule", stop=stop)
+            return await hub.syncs.run(task.name, trigger=SCHEDULE, stop=stop)
         return (await hub.inbound.pull(task.name, stop=stop)).new
 
     def title(self, task: Task) -> str:

@@ -326,7 +326,8 @@ class Ledger:
         with self._store.reading() as connection:
             rows = connection.execute(select(runs.c.id, runs.c.sync_id).where(runs.c.id.in_(last)))
             of_sync = {row.id: row.sync_id for row in rows}
-        return {of_sync[run.id]: run for run in self._runs(_runs_query().where(runs.c.id.in_(last)))}
+        # by their numbers: meanwhile another run may be the newest
+        return {of_sync[run.id]: run for run in self._runs(_runs_query().where(runs.c.id.in_([*of_sync])))}
 
     def _runs(self, query: Select[Any]) -> list[Run]:
         with self._store.reading() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import Row, Table, select
 
 from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
-from hub.errors import CredentialRefused, NotFound
+from hub.errors import Busy, CredentialRefused, NotFound
 from hub.store.lease import leased
 from hub.store.tables import audiences, cohorts, connections, syncs
 from hub.sync.approving import Decisions
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.workspace import Workspace
 
+SCHEDULE = "schedule"
+"""The trigger of a run that was due."""
 DONE, PAUSED, STOPPED, REMOVED = "done", "paused", "stopped", "removed"
 
 
@@ -117,9 +119,10 @@ class Syncs:
     ) -> Run:
         """Run a sync now, or go on with a run of it that was interrupted, and return how it ended.
 
-        A failed or partly refused run is a state of the result, not an error. Setting `stop` saves and ends it.
-        Raises NotFound, Busy (somebody runs the audience), CredentialRefused (the connection is stopped),
-        Interrupted, StoreError.
+        With the trigger `schedule` it runs only if it is still due: another process may have been quicker. A failed or
+        partly refused run is a state of the result, not an error. Setting `stop` saves and ends it.
+        Raises NotFound, Busy (somebody runs the audience, or has run it), CredentialRefused (the connection is
+        stopped), Interrupted, StoreError.
         """
         report = report or (lambda progress: None)
         stop = stop or threading.Event()
@@ -137,6 +140,8 @@ class Syncs:
                 if run and run.sync != name and run.state is RunState.HELD:
                     continue  # it makes way, because this sync writes the audience now
                 if not gone and (run is None or run.sync != name):
+                    if trigger == SCHEDULE and not self.is_due(name, now()):
+                        raise Busy(f"The sync {name} was run by another process a moment ago.")
                     version = self._cohorts.get(row.cohort_name).version
                     run_id = ledger.open_run(sync=row, audience_id=audience_id, trigger=trigger, cohort_version=version)
                     served(self._store, self._workspace.project, row)

@@ -123,11 +123,14 @@ async def test_a_sync_that_fails_keeps_no_other_from_running_and_two_daemons_do_
         asyncio.create_task(asyncio.to_thread(Daemon(tiny, say=lines.append, syncs=3).run, stop)) for _ in range(2)
     ]
 
-    while not all(sync.last_run and sync.last_run.finished for sync in tiny.syncs.list() if sync.name != "x"):
-        await asyncio.sleep(0.05)
-    verdict = await asyncio.to_thread(check, tiny.settings.health_file)
-    stop.set()
-    await asyncio.gather(*daemons)
+    try:
+        async with asyncio.timeout(60):
+            while not all(sync.last_run and sync.last_run.finished for sync in tiny.syncs.list() if sync.name != "x"):
+                await asyncio.sleep(0.05)
+        verdict = await asyncio.to_thread(check, tiny.settings.health_file)
+    finally:
+        stop.set()
+        await asyncio.gather(*daemons)
 
     assert all(len(tiny.syncs.runs(name)) == 1 for name in "sbcde"), lines
     assert [tiny.syncs.get(name).missed for name in "sbcde"] == [2] * 5
