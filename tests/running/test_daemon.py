@@ -13,22 +13,24 @@ import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from hub.app import Hub
 from hub.clock import now
 from hub.errors import HubError
 from hub.running.backoff import Backoff
 from hub.running.daemon import Daemon
 from hub.running.health import RUNNING, Health, HealthFile, check
 from hub.running.metrics import METRICS
-from hub.schedule import SYNC, Task
+from hub.schedule import SYNC, Task, run_due
 from hub.store.tables import connections, syncs
 from hub.sync.schedule import After
 from tests.conftest import HUB
-from tests.customers import buy, describe, in_cohort, know, tagged
+from tests.customers import LOYAL, buy, describe, in_cohort, know, tagged
 
 CROWD = [f"c{number:05}" for number in range(8_000)]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "running.md"
@@ -140,6 +142,24 @@ async def test_a_sync_that_fails_keeps_no_other_from_running_and_two_daemons_do_
     assert verdict.well
 
 
+async def test_run_due_works_on_all_projects_in_one_round_and_followers_run_after_their_leaders(tiny):
+    tiny.projects.add("second", timezone="Europe/Oslo")
+    second = Hub(replace(tiny.workspace, project=tiny.projects.get("second")))
+    second.plugins = tiny.plugins
+    second.cohorts.add("loyal", LOYAL)
+    await second.connections.add("tiny", "t", {})
+    second.syncs.start("loyal", "t", every=timedelta(hours=2), audience="S2", name="s")
+    tiny.syncs.start("loyal", "t", schedule=After("s"), audience="B", name="b")
+    tiny.syncs.start("loyal", "t", schedule=After("b"), audience="C", name="c")
+    said: list[str] = []
+
+    due = await run_due(tiny, say=said.append, stop=threading.Event())
+    again = await run_due(tiny, say=said.append, stop=threading.Event())
+
+    assert said == ["sync default/s", "sync second/s", "sync default/b", "sync default/c"]
+    assert ([run.state.value for run in due.runs], due.problems, again.runs) == (["done"] * 4, {}, [])
+
+
 def test_a_daemon_without_a_sign_of_life_is_not_well(tmp_path):
     path = tmp_path / "daemon.json"
     assert "No daemon has run here" in check(path).said
@@ -192,7 +212,7 @@ def daemon_listener():
 
 
 def test_the_page_lists_every_metric_as_it_is():
-    rows = re.findall(r"^\| `(cohort_hub_\w+)` \| (\w+) \| ([^|]*) \| ([^|]*) \|", DOCUMENT.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(cohort_hub_\w+)` \| (\w+) \|([^|]*)\|([^|]*)\|", DOCUMENT.read_text(), re.MULTILINE)
 
     listed = {(name, kind, tuple(re.findall(r"`(\w+)`", labels)), unit.strip()) for name, kind, labels, unit in rows}
     assert listed == {(metric.name, metric.kind, metric.labels, metric.unit) for metric in METRICS}
