@@ -28,8 +28,9 @@ class WebhookSettings(ConnectorSettings):
     signing_secret: SecretStr = Field(
         default_factory=lambda: SecretStr(new_secret()),
         title="Signing secret",
-        description="Signs every request: whsec_ and base64 of 24 to 64 bytes. Made by the hub unless given. While a "
-        "secret is being replaced give the new one and the old one, with a blank between them: both sign.",
+        description="Signs every request: whsec_ and base64 of 24 to 64 bytes. Without one the hub makes one, which "
+        "only the command `hub connection add` shows. While a secret is being replaced give the new one and the old "
+        "one, with a blank between them: both sign.",
     )
     username: str = Field(
         default="",
