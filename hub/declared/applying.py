@@ -141,6 +141,7 @@ class _Applying:
                     audience=spec.audience_name,
                     name=entry.name,
                     mapping=spec.mapping,
+                    leavers=spec.leavers,
                     stopped=bool(spec.stopped),
                 )
                 if spec.paused:
@@ -150,6 +151,8 @@ class _Applying:
             fields = {each.name: each.after for each in entry.fields}
             if fields.keys() & {"every", "mapping"}:
                 self._hub.syncs.change(entry.name, schedule=spec.schedule, mapping=spec.mapping)
+            if "leavers" in fields and spec.leavers:
+                self._hub.syncs.leavers(entry.name, spec.leavers)
             if "stopped" in fields:
                 (self._hub.syncs.stop if spec.stopped else self._hub.syncs.resume)(entry.name)
             if "paused" in fields:

@@ -19,6 +19,7 @@ from hub.declared.file import (
 )
 from hub.errors import HubError
 from hub.sync.service import PAUSED, STOPPED
+from hub.sync.states import Leavers
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -83,6 +84,7 @@ def sync_spec(sync: Sync) -> SyncSpec:
         **schedule_fields(sync.schedule),
         audience=None if sync.audience == f"hub: {sync.cohort}" else sync.audience,
         mapping=dict(sync.mapping),
+        leavers=None if sync.leavers is Leavers.REMOVE else sync.leavers,
         stopped=True if sync.state == STOPPED else None,
         paused=True if sync.state == PAUSED else None,
     )

@@ -35,6 +35,7 @@ from hub.cohorts.reading import place_of, validated
 from hub.errors import DefinitionError, InputError, UsageError
 from hub.sync.intervals import interval, interval_text
 from hub.sync.schedule import After, Cron, Every, Once, Schedule
+from hub.sync.states import Leavers
 
 VERSION = 1
 """The newest version of such files that this hub reads."""
@@ -127,7 +128,7 @@ class CohortSpec(Model):
 
 
 class SyncSpec(Model):
-    """A sync. `stopped` and `paused` left out leave it as it is; a new one is active then."""
+    """A sync. `leavers`, `stopped` and `paused` left out leave it as it is; a new one removes leavers and is active."""
 
     cohort: Name
     connection: Name
@@ -138,6 +139,7 @@ class SyncSpec(Model):
     once: Annotated[Literal[True], BeforeValidator(_only_true)] | None = None
     audience: Name | None = None
     mapping: Annotated[dict[Name, Name], BeforeValidator(_group)] = Field(default={})
+    leavers: Leavers | None = None
     stopped: bool | None = None
     paused: bool | None = None
 

@@ -6,10 +6,12 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
 from hub.declared.plan import Entry, changes
+from hub.errors import UsageError
 from hub.sync.due import ACTIVE
 from hub.sync.intervals import interval_text
 from hub.sync.schedule import Every
 from hub.sync.service import PAUSED, STOPPED
+from hub.sync.thresholds import refuse_leavers
 
 if TYPE_CHECKING:
     from hub.declared.context import Context
@@ -32,6 +34,7 @@ def plan_syncs(context: Context) -> None:
                 context.refuse_unknown((*path, key), section, getattr(spec, key))
         if spec.after is not None and spec.after not in context.future("syncs"):
             context.refuse_unknown((*path, "after"), "syncs", spec.after)
+        _check_leavers(context, name, spec)
         context.entries.append(_entry(context, name, spec, known.get(name)))
     context.add_rest("syncs")
     for name in context.goes("connections"):
@@ -51,6 +54,7 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
         "audience": known.audience,
         "every": _often(known.schedule),
         "mapping": dict(known.mapping),
+        "leavers": known.leavers.value,
         "stopped": known.state == STOPPED,
         "paused": known.state == PAUSED,
     }
@@ -69,7 +73,7 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
 
 
 def _fields_of(spec: SyncSpec) -> dict[str, Any]:
-    kept = {"stopped": spec.stopped, "paused": spec.paused}
+    kept = {"leavers": spec.leavers.value if spec.leavers else None, "stopped": spec.stopped, "paused": spec.paused}
     return {
         "cohort": spec.cohort,
         "connection": spec.connection,
@@ -78,6 +82,16 @@ def _fields_of(spec: SyncSpec) -> dict[str, Any]:
         "mapping": dict(spec.mapping),
         **{key: value for key, value in kept.items() if value is not None},
     }
+
+
+def _check_leavers(context: Context, name: str, spec: SyncSpec) -> None:
+    if spec.leavers is None or spec.connection not in context.future("connections"):
+        return
+    connection = context.wanted("connections").get(spec.connection) or context.there("connections")[spec.connection]
+    try:
+        refuse_leavers(spec.leavers, context.hub.plugins.connector(connection.connector))
+    except UsageError as error:
+        context.refuse(("syncs", name, "leavers"), error.message, error.hint)
 
 
 def _often(schedule: Schedule) -> str:
