@@ -234,6 +234,7 @@ class Connections:
         self, kind: type[Connector], settings: ConnectorSettings, *, read_attempts: int = 4, pace: Pace | None = None
     ) -> AsyncIterator[Connector]:
         from hub.connectors.http import PartnerClient
+        from hub.connectors.recording import secrets_of
 
         async with PartnerClient(
             settings.base_url or kind.base_url(settings),
@@ -242,6 +243,7 @@ class Connections:
             concurrency=kind.limits.concurrency,
             read_attempts=read_attempts,
             pace=pace,
+            secrets=secrets_of(settings),
         ) as http:
             yield kind(settings, http)
 

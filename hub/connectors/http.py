@@ -18,6 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from hub.connectors.addresses import AddressGuard
 from hub.connectors.pacing import Pace
+from hub.connectors.recording import Exchange, Secrets
 from hub.connectors.retry import LONGEST_WAIT, persist, retry_after
 from hub.errors import (
     AddressRefused,
@@ -68,7 +69,8 @@ class PartnerClient:
 
     `base_url` is the API's address without a slash at its end. `read_attempts` is how often a GET is tried
     when the partner is busy or away; writing calls are never repeated here: the sync engine does, and records it.
-    With a `pace`, each request waits for its turn at the account.
+    With a `pace`, each request waits for its turn at the account. What the ledger keeps of requests and answers is
+    without the `secrets` (see `hub.connectors.recording`).
     A connector sets `explain` to give the partner's own words a meaning, and `headers` to authenticate.
     Use it as an async context manager, or call `close`.
     """
@@ -83,6 +85,7 @@ class PartnerClient:
         read_attempts: int = 4,
         transport: httpx.AsyncBaseTransport | None = None,
         pace: Pace | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         address = urlsplit(base_url)
         if address.scheme not in ("http", "https") or not address.hostname:
@@ -95,6 +98,7 @@ class PartnerClient:
         self._guard = guard
         self._read_attempts = read_attempts
         self._pace = pace
+        self._secrets = secrets or Secrets()
         self._client = httpx.AsyncClient(
             transport=transport or AiohttpTransport(client=lambda: _session(guard, concurrency)),
             timeout=httpx.Timeout(timeout.total_seconds(), connect=min(10.0, timeout.total_seconds())),
@@ -148,8 +152,11 @@ class PartnerClient:
             told["Content-Type"] = "application/json"
         try:
             async with self._pace.turn() if self._pace else nullcontext():
-                response = await self._client.request(
-                    method, self.base_url + path, params=params, content=content, headers=told
+                response = await self._exchanged(
+                    self._client.build_request(
+                        method, self.base_url + path, params=params, content=content, headers=told
+                    ),
+                    content,
                 )
         except httpx.TransportError as error:
             raise self._unanswered(method, error) from error
@@ -158,6 +165,16 @@ class PartnerClient:
             if self._pace and isinstance(refused, Wait) and refused.seconds:
                 await self._pace.hold_off(min(refused.seconds, LONGEST_WAIT))
             raise refused
+        return response
+
+    async def _exchanged(self, request: httpx.Request, content: bytes | None) -> httpx.Response:
+        exchange = Exchange(self._secrets, request.method, str(request.url), content)
+        try:
+            response = await self._client.send(request)
+        except httpx.HTTPError as error:
+            exchange.failed(error)
+            raise
+        exchange.answered(response)
         return response
 
     def json(self, response: httpx.Response) -> Any:

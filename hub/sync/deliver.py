@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import bisect
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from hub.cohorts.mapped import decode
 from hub.connectors.connections import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
 from hub.connectors.pacing import within
+from hub.connectors.recording import recorded_by
 from hub.connectors.retry import LONGEST_WAIT, persist
 from hub.errors import (
     BatchRefused,
@@ -35,6 +37,7 @@ from hub.errors import (
     StoreError,
     Wait,
 )
+from hub.sync.attempts import Attempts
 from hub.sync.ledger import Batch, Ledger, PlannedMember
 from hub.sync.pages import Pages
 from hub.sync.states import Action, BatchState
@@ -86,6 +89,7 @@ class Delivery:
     """
 
     ledger: Ledger
+    attempts: Attempts
     connector: Connector
     audience: Audience
     audience_id: int
@@ -95,6 +99,7 @@ class Delivery:
     stop: threading.Event
     ended_by: HubError | None = None
     _owed_in_a_row: int = 0
+    _tries: Counter[int] = field(default_factory=Counter)
     _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="ledger"))
 
     async def finish(self) -> None:
@@ -142,7 +147,13 @@ class Delivery:
     async def _send(self, batch: Batch, members: Sequence[Member], pages: Pages) -> Outcome:
         async def once() -> Outcome:
             await self._write(self.ledger.sent, batch)
-            return await self._call(batch.action, members, pages.page(batch, members))
+            self._tries[batch.number] += 1
+            keys = [member.key for member in members]
+            number = batch.attempts + self._tries[batch.number]
+            with self.attempts.begin(batch.number, batch.action.value, number, keys) as attempt, recorded_by(attempt):
+                outcome = await self._call(batch.action, members, pages.page(batch, members))
+                attempt.acknowledged(outcome)
+            return outcome
 
         try:
             attempts = self.connector.limits.attempts
@@ -246,13 +257,16 @@ def _member(row: dict[str, Any]) -> Member:
     return Member(row["key"], {target: decode(text) for target, text in sent.items()})
 
 
-async def open_audience(connector: Connector, name: str) -> Audience:
+async def open_audience(connector: Connector, name: str, attempts: Attempts) -> Audience:
     """Find or make the audience at the partner, trying again while the partner is busy."""
+    numbers = count(1)
 
     async def once() -> Audience:
-        opened = await _in_time(connector, contained(connector, connector.open_audience(name)))
-        if not isinstance(opened, Audience):
-            raise _nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
+        with attempts.begin(None, "open audience", next(numbers), ()) as attempt, recorded_by(attempt):
+            opened = await _in_time(connector, contained(connector, connector.open_audience(name)))
+            if not isinstance(opened, Audience):
+                raise _nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
+            attempt.acknowledged()
         return opened
 
     return await persist(once)

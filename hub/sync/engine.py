@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from hub.connectors.contract import Ability, Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
 from hub.people.views import identity_map
 from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.sync.attempts import Attempts
 from hub.sync.basis import basis_of, rests_on
 from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
@@ -32,6 +32,7 @@ from hub.sync.ledger import Ledger
 from hub.sync.models import Progress, Report, Run
 from hub.sync.plan import (
     Plan,
+    forget_plan,
     members_file,
     parked_file,
     plan_file,
@@ -205,7 +206,8 @@ class Engine:
         elif waiting or parties.audience.ref is None:
             try:
                 async with self._connections.opened(parties.connection) as connector:
-                    ended_by = await self._send(parties, connector, report, stop)
+                    with Attempts(self._workspace, run_id) as attempts:
+                        ended_by = await self._send(parties, connector, attempts, report, stop)
             except NOT_ITS_END:
                 raise
             except HubError as error:
@@ -216,9 +218,9 @@ class Engine:
         await asyncio.to_thread(self._end_delivery, parties, ended_by)
 
     async def _send(
-        self, parties: Parties, connector: Connector, report: Report, stop: threading.Event
+        self, parties: Parties, connector: Connector, attempts: Attempts, report: Report, stop: threading.Event
     ) -> HubError | None:
-        audience = await self._audience(parties, connector)
+        audience = await self._audience(parties, connector, attempts)
         run = await asyncio.to_thread(self._ledger.run, parties.run.id)
         done = sum(batch.size for batch in self._ledger.batches(run.id, BatchState.ACKNOWLEDGED, BatchState.OWED))
 
@@ -230,6 +232,7 @@ class Engine:
         answered(0)
         delivery = Delivery(
             ledger=self._ledger,
+            attempts=attempts,
             connector=connector,
             audience=audience,
             audience_id=parties.audience.id,
@@ -241,11 +244,11 @@ class Engine:
         await delivery.finish()
         return delivery.ended_by
 
-    async def _audience(self, parties: Parties, connector: Connector) -> Audience:
+    async def _audience(self, parties: Parties, connector: Connector, attempts: Attempts) -> Audience:
         row = parties.audience
         if row.ref is not None:
             return Audience(ref=row.ref, name=row.name, url=row.url)
-        opened = await open_audience(connector, row.name)
+        opened = await open_audience(connector, row.name, attempts)
         with self._workspace.store.writing() as connection:
             connection.execute(
                 audiences.update().where(audiences.c.id == row.id).values(ref=dict(opened.ref), url=opened.url)
@@ -294,7 +297,7 @@ class Engine:
             ended = RunState.REFUSED
         self._ledger.move(run_id, ended, message=_closing_words(run))
         if not run.planned:
-            shutil.rmtree(plan_file(self._workspace, run_id).parent, ignore_errors=True)
+            forget_plan(self._workspace, run_id)
 
     def _parties(self, run_id: int) -> Parties:
         run = self._ledger.row(run_id)

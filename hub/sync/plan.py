@@ -6,6 +6,7 @@ delivered. A plan is immutable: what it says is what runs.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -94,6 +95,14 @@ def members_file(workspace: Workspace, run_id: int) -> Path:
 def plan_file(workspace: Workspace, run_id: int) -> Path:
     """Where a run keeps its plan."""
     return workspace.runs_folder / str(run_id) / "plan.parquet"
+
+
+def forget_plan(workspace: Workspace, run_id: int) -> None:
+    """Delete a plan that sends nothing; what was asked of the partner all the same stays beside it."""
+    plan = plan_file(workspace, run_id)
+    plan.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # not empty
+        plan.parent.rmdir()
 
 
 def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
