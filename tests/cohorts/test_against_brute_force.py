@@ -39,9 +39,9 @@ DAYS = ["2026-01-31", "2026-02-28", "2026-03-01", "2026-03-29", "2026-03-30", "2
 
 
 class World:
-    """Random data, in a hub and in lists."""
+    """Random data, in a hub and in lists; up to `until`, and until a moment after NOW if that is left out."""
 
-    def __init__(self, home: Any, seed: int, *, timezone: str, identity: str) -> None:
+    def __init__(self, home: Any, seed: int, *, timezone: str, identity: str, until: datetime = NOW + US) -> None:
         pick = random.Random(seed)
         self.workspace: Workspace = make_workspace(home, timezone=timezone, identity=identity or "simplified")
         ids = [f"p{number}" for number in range(12)] + ["$device:1", "$device:2"]
@@ -52,7 +52,7 @@ class World:
             EventRow(
                 pick.choice(ids if event != "Opened" else addresses),
                 event,
-                NOW - pick.choice(edges) + pick.choice(near),
+                min(NOW - pick.choice(edges) + pick.choice(near), until),
                 self._properties(pick),
                 source="mailchimp" if event == "Opened" else None,
             )

@@ -26,7 +26,9 @@ WORLDS = [(4, "Europe/Oslo", "simplified"), (5, "America/New_York", "original")]
 @pytest.fixture(scope="module", params=WORLDS, ids=str)
 def world(request, tmp_path_factory):
     seed, timezone, identity = request.param
-    made = World(tmp_path_factory.mktemp("world") / "home", seed, timezone=timezone, identity=identity)
+    home = tmp_path_factory.mktemp("world") / "home"
+    # what is said of the future supposes that nothing else happens
+    made = World(home, seed, timezone=timezone, identity=identity, until=NOW)
     with made.workspace.reading() as reader:
         made.reader = reader
         yield made
