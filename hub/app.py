@@ -10,11 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.errors import NotFound
 from hub.settings import Settings, load
 from hub.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from threading import Event
 
     from hub.cohorts.explain.service import Questions
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from hub.projects import Projects
     from hub.status import LakeStatus, Status
     from hub.sync.service import Syncs
+    from hub.sync.why import Why
     from hub.tokens import Tokens
 
 
@@ -133,6 +136,39 @@ class Hub:
         from hub.people.person import find_person
 
         return find_person(self.workspace, asked, by_email=by_email, events=events)
+
+    def why(
+        self,
+        asked: str,
+        *,
+        sync: str = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Why:
+        """What became of somebody in every sync, or in one: what was sent, what came back, and why not.
+
+        Found by any id, else by the address of a profile, as `person` does and with its errors; NotFound for a sync
+        that is not there.
+        """
+        from hub.sync.why import why
+
+        if sync:
+            self.syncs.find(sync)
+        try:
+            cluster = self.person(asked, events=0).cluster
+        except NotFound:
+            if "@" not in asked:
+                raise
+            cluster = self.person(asked, by_email=True, events=0).cluster
+        return why(
+            self.workspace,
+            self.connections,
+            person=cluster.person,
+            ids=[each.id for each in cluster.ids],
+            sync=sync,
+            since=since,
+            until=until,
+        )
 
     @cached_property
     def cohorts(self) -> Cohorts:
@@ -241,10 +277,19 @@ class Hub:
         return compact(found.store, found.lake, settings, project_id=project_id, progress=progress, stop=stop)
 
     def maintain(self, stop: Event | None = None) -> list[str]:
-        """Do what the lake needs now, unless another process does it. Returns what was done, in words."""
-        from hub.maintenance import maintain
+        """Do what the lake needs now, unless another process does it, and remove what the ledger need not keep.
 
-        return maintain(self.workspace.store, self.workspace.lake, self.settings, stop)
+        Returns what was done, in words.
+        """
+        from datetime import timedelta
+
+        from hub.maintenance import maintain
+        from hub.sync.attempts import forget_attempts
+
+        done = maintain(self.workspace.store, self.workspace.lake, self.settings, stop)
+        if days := self.settings.ledger_days:
+            done += forget_attempts(self.workspace, timedelta(days=days))
+        return done
 
     def status(self) -> Status:
         """What this hub holds, and what to do next."""

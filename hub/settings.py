@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     server_connections: int = Field(default=4096, gt=0)
     """How many connections the server holds open at once."""
 
+    ledger_days: int = Field(default=0, ge=0)
+    """For how many days after its end the attempts and the plan of a run are kept; 0 means for ever."""
     daemon_syncs: int = Field(default=4, ge=1, le=64)
     """How many syncs and pulls a daemon works on at a time."""
     daemon_health: Path | None = None

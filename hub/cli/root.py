@@ -208,6 +208,20 @@ def daemon(
 
 
 @app.command()
+def why(
+    asked: Annotated[str, typer.Argument(metavar="PERSON", help="Any id of the person, or an address of a profile.")],
+    sync: Annotated[str, typer.Option(help="Only this sync.")] = "",
+    since: Annotated[str, typer.Option(help="From this instant or day on.")] = "",
+    until: Annotated[str, typer.Option(help="Up to this instant, or to the end of this day.")] = "",
+    as_json: Json = False,
+) -> None:
+    """What became of somebody: when sent, where, what the partner said, and why not. The oldest comes first."""
+    from hub.cli.why import tell
+
+    tell(asked, sync=sync, since=since, until=until, as_json=as_json)
+
+
+@app.command()
 def mtu(
     month: Annotated[str, typer.Option(help="YYYY-MM in the project's zone; the present one if left out.")] = "",
     months: Annotated[

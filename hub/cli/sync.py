@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from hub.app import Hub
-from hub.cli import guarding
+from hub.cli import guarding, why
 from hub.cli.context import (
     Json,
     Yes,
@@ -129,7 +129,7 @@ def change(
     typer.echo(f"The sync {name} runs {how_often(changed)} now{f'; next run: {following}' if following else ''}.")
 
 
-for command in (guarding.plan, guarding.guard, guarding.approve, guarding.refuse):
+for command in (guarding.plan, guarding.guard, guarding.approve, guarding.refuse, why.attempts):
     app.command()(command)
 
 

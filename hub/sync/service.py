@@ -15,8 +15,9 @@ from hub.clock import now
 from hub.connectors.connections import STOPPED_STATES, Connections
 from hub.errors import Busy, CredentialRefused, NotFound
 from hub.store.lease import leased
-from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.store.tables import audiences, cohorts, connections, runs, syncs
 from hub.sync.approving import Decisions
+from hub.sync.attempts import Attempt, attempts_of
 from hub.sync.changing import begun, change, pause, resume, served
 from hub.sync.due import ACTIVE, RETRY_ONCE_AFTER, due_syncs
 from hub.sync.engine import Engine
@@ -277,6 +278,18 @@ class Syncs:
         left = await asyncio.to_thread(self.removal, name)
         await asyncio.to_thread(retire, self._store, row.id)
         return left
+
+    def attempts(self, run_id: int, *, batch: int | None = None) -> Sequence[Attempt]:
+        """Every attempt of a run of this project, or of one batch of it, the oldest first. Raises NotFound."""
+        with self._store.reading() as connection:
+            ours = (
+                select(runs.c.id)
+                .join(syncs)
+                .where(runs.c.id == run_id, syncs.c.project_id == self._workspace.project.id)
+            )
+            if connection.execute(ours).first() is None:
+                raise NotFound(f"There is no run {run_id}.", hint="`hub sync show NAME` lists the runs of a sync.")
+        return attempts_of(self._workspace, run_id, batch=batch)
 
     def due(self, at: datetime) -> Sequence[str]:
         """The names of the active syncs that are due at `at`, or whose run somebody left; the longest waiting first."""
