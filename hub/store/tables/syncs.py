@@ -62,7 +62,7 @@ runs = Table(
     Column("leavers", String(8), nullable=False, default="remove", server_default="remove"),  # of the sync, as planned
     Column("held_before", BigInteger, nullable=False, default=0, server_default="0"),  # members there, when planned
     Column("held_version", BigInteger, nullable=False, default=0, server_default="0"),  # of the held set, when planned
-    Column("guards", JSON, nullable=False, default=list, server_default="[]"),  # why it was held: guard, scope, sentence
+    Column("guards", JSON, nullable=False, default=list, server_default="[]"),  # why it was held, and what of it
     Column("thresholds", JSON, nullable=False, default=dict, server_default="{}"),  # of the sync, as judged by
     Column("held_at", UtcDateTime),  # when it began to wait for a person
     Column("decision", String(16), nullable=False, default="", server_default=""),  # approved, refused, replaced
