@@ -146,7 +146,10 @@ def _lines(found: Preview) -> list[str]:
         lines.append("  Nobody is taken out.")
     for kind, reason in (("no_profile", "no profile"), ("no_key", "no key"), ("sharing_key", "shared key")):
         if count := plan.skipped.get(reason, 0):
-            what = {"shared key": "share a key that goes out for somebody else"}.get(reason, f"have {reason}")
+            one = count == 1
+            what = f"{'has' if one else 'have'} {reason}"
+            if reason == "shared key":
+                what = f"{'shares' if one else 'share'} a key that goes out for somebody else"
             lines.append(f"  Of {plan.qualified:,} in the cohort {count:,} {what}{_people(samples[kind])}")
     lines += [f"  Guard: {concern.said}" for concern in found.concerns]
     if found.holds:
