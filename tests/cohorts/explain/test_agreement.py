@@ -17,7 +17,7 @@ from hub.cohorts.reading import stored_definition
 from hub.cohorts.references import closure
 from tests.cohorts.test_against_brute_force import CLAUSES, COHORTS, NOW, World
 
-EXAMPLES = int(os.environ.get("EXPLAIN_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("EXPLAIN_EXAMPLES", "4"))
 """Of each world. More of them by hand, now and then: EXPLAIN_EXAMPLES=2000."""
 
 WORLDS = [(4, "Europe/Oslo", "simplified"), (5, "America/New_York", "original")]
