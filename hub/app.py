@@ -281,15 +281,18 @@ class Hub:
 
         Returns what was done, in words.
         """
+        from hub.maintenance import maintain
+
+        return maintain(self.workspace.store, self.workspace.lake, self.settings, stop) + self.forget_attempts()
+
+    def forget_attempts(self) -> list[str]:
+        """Remove from the ledger what it need not keep any longer (`ledger_days`). Returns what was done, in words."""
         from datetime import timedelta
 
-        from hub.maintenance import maintain
         from hub.sync.attempts import forget_attempts
 
-        done = maintain(self.workspace.store, self.workspace.lake, self.settings, stop)
-        if days := self.settings.ledger_days:
-            done += forget_attempts(self.workspace, timedelta(days=days))
-        return done
+        days = self.settings.ledger_days
+        return forget_attempts(self.workspace, timedelta(days=days)) if days else []
 
     def status(self) -> Status:
         """What this hub holds, and what to do next."""

@@ -112,10 +112,10 @@ class Due:
     @property
     def exit_code(self) -> int:
         """The worst of the round: 1 something failed, 3 a guard holds a run, 4 somebody was rejected, 0 all is well."""
-        states = {run.state.value for run in self.runs}
-        if self.problems or RunState.FAILED.value in states:
+        states = {run.state for run in self.runs}
+        if self.problems or RunState.FAILED in states:
             return FAILED
-        if "held" in states:
+        if RunState.HELD in states:
             return HELD
         return REJECTED if any(run.rejected for run in self.runs) else DONE
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hub.clock import now
@@ -39,7 +40,8 @@ class Pace:
     def __init__(self, books: AccountBooks, limits: Limits) -> None:
         self._books, self._limits = books, limits
         self._owner = new_owner()
-        self._granted = self._under_way = self._waiting = 0
+        self._allowed = self._under_way = self._waiting = 0
+        self._trouble: Exception | None = None
         self._asked, self._changed = asyncio.Event(), asyncio.Event()
         self._not_before: Instant = 0
         self._reserved = deque[int]()
@@ -64,6 +66,7 @@ class Pace:
     async def turn(self) -> AsyncIterator[None]:
         """Wait until a request may begin, and note that it is under way for as long as the block runs.
 
+        Raises StoreError when the control plane cannot be used, and nothing was granted before.
         A time limit of `within` does not run while it waits.
         """
         with _waiting_is_free():
@@ -87,11 +90,13 @@ class Pace:
     async def _begin(self) -> None:
         self._waiting += 1
         try:
-            while self._under_way >= self._granted:
+            while self._under_way >= self._allowed:
                 self._keeping = self._keeping or asyncio.create_task(self._keep())
                 self._changed.clear()
                 self._asked.set()
                 await self._changed.wait()
+                if self._trouble and not self._allowed:
+                    raise self._trouble
         finally:
             self._waiting -= 1
         self._under_way += 1
@@ -99,22 +104,28 @@ class Pace:
     async def _keep(self) -> None:
         """Have as many requests granted as are wanted, as far as others leave them, and give back what is not."""
         while True:
-            wants = self._under_way + self._waiting
-            if wants or self._granted:
-                with contextlib.suppress(StoreError):  # a busy database: what was granted lasts
-                    self._granted, not_before = await asyncio.to_thread(
-                        self._books.rebalance, self._owner, wants=wants, under_way=self._under_way
-                    )
-                    self._not_before = max(self._not_before, not_before) if not self._limits.rate else 0
+            if self._under_way or self._waiting or self._allowed:
+                await self._rebalance()
                 self._changed.set()
-            starved = self._waiting and self._granted <= self._under_way
-            if starved:
+            if self._waiting and self._allowed <= self._under_way:
                 await asyncio.sleep(STARVED_BEAT)
                 continue
             self._asked.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEAT if self._granted else None):
+                async with asyncio.timeout(BEAT if self._allowed else None):
                     await self._asked.wait()
+
+    async def _rebalance(self) -> None:
+        wants, under_way, before = self._under_way + self._waiting, self._under_way, self._allowed
+        self._allowed = under_way  # the books are told of these: no other may begin while they are written
+        rebalance = partial(self._books.rebalance, self._owner, wants=wants, under_way=under_way)
+        try:
+            self._allowed, not_before = await asyncio.to_thread(rebalance)
+        except Exception as error:  # noqa: BLE001 - whoever waits for a turn is told, if he cannot have one
+            self._allowed, self._trouble = before, error
+        else:
+            self._trouble = None
+            self._not_before = max(self._not_before, not_before)
 
     async def _at_its_time(self) -> None:
         rate = self._limits.rate

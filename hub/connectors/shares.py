@@ -55,7 +55,8 @@ class AccountBooks:
         """Tell what `owner` wants now, of which so many are under way. Returns how many may be, and the instant before
         which none may begin.
 
-        Nobody is granted what another still has: whoever has more than his share gives it back when it is done.
+        Nobody is granted what another still has. Whoever has more under way than he may, because others have come,
+        keeps that in the books and begins no other: at the next call what is done is free.
         """
         with self.store.writing() as connection:
             next_at = self._locked(connection)
@@ -63,9 +64,9 @@ class AccountBooks:
             wanted = {owner: wants, **{one: wanted for one, (wanted, _) in others.items()}}
             shares = fair_shares(self.concurrency, wanted)
             free = self.concurrency - sum(granted for _, granted in others.values())
-            granted = max(under_way, min(shares[owner], free))
-            self._note(connection, owner, wants, granted)
-        return granted, next_at
+            allowed = max(min(shares[owner], free), 0)
+            self._note(connection, owner, wants, max(under_way, allowed))
+        return allowed, next_at
 
     def leave(self, owner: str) -> None:
         """Give everything back."""

@@ -43,12 +43,15 @@ def equal_again(
     told.
     """
     # without insert_id, which is most of what there is to read, nearly all rows differ from each other already
-    several = _several if rows_of(beside) <= _FEW else _several_of_many
+    if rows_of(beside) <= _FEW:
+        suspects = _several(_hashed(reader, [*tail, *beside], narrow))
+    else:
+        suspects = _several_of_many(_hashed(reader, tail, narrow), _hashed(reader, beside, narrow), reader)
     return _again(
         reader,
         [file.path for file in (*tail, *beside)],
         narrow,
-        reader.keep(several(_hashed(reader, tail, narrow), _hashed(reader, beside, narrow), reader)),
+        reader.keep(suspects),
         lambda rows: [rows.project_id, *(rows[name] for name in KEY)],
         lambda rows: _hash_of(rows.event, rows.distinct_id, rows.time),
     )
@@ -62,12 +65,11 @@ def same_day_again(reader: Reader, paths: Sequence[str]) -> ibis.Table | None:
         return _hash_with_day(rows.event, rows.distinct_id, rows.insert_id, day_of(rows))
 
     seen = reader.of_files(EVENTS, paths)
-    hashes = seen.select(hashed=hashed(seen)).group_by("hashed").agg(times=ibis._.count())
     return _again(
         reader,
         paths,
         None,
-        reader.keep(hashes.filter(hashes.times > 1).select("hashed")),
+        reader.keep(_several(seen.select(hashed=hashed(seen)))),
         lambda rows: [rows.project_id, rows.event, rows.distinct_id, rows.insert_id, day_of(rows)],
         hashed,
     )
@@ -83,14 +85,14 @@ def _hashed(reader: Reader, files: Sequence[StoredFile], narrow: Narrow | None) 
     return rows.select(hashed=_hash_of(rows.event, rows.distinct_id, rows.time), time=rows.time)
 
 
-def _several(arrived: ibis.Table, there: ibis.Table, _: Reader) -> ibis.Table:
+def _several(rows: ibis.Table) -> ibis.Table:
     """What is `hashed` more than once."""
-    times = arrived.union(there).group_by("hashed").agg(times=ibis._.count())
+    times = rows.group_by("hashed").agg(times=ibis._.count())
     return times.filter(times.times > 1).select("hashed")
 
 
 def _several_of_many(arrived: ibis.Table, there: ibis.Table, reader: Reader) -> ibis.Table:
-    """As `_several`; from the few that arrived, so that the many that are there are only passed by."""
+    """As `_several` of both; from the few that arrived, so that the many that are there are only passed by."""
     arrived = reader.keep(arrived.group_by("hashed", "time").agg(times=ibis._.count()))
     again = there.semi_join(arrived, ["hashed", "time"])
     return arrived.filter(arrived.times > 1).select("hashed").union(again.select("hashed"), distinct=True)

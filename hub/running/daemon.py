@@ -36,6 +36,9 @@ TICK_SECONDS = 1.0
 END_SECONDS = 25.0
 """How long what is in hand may take to be saved once the daemon is to end. With the mover's, all ends within 30 s."""
 
+FORGETS_EVERY = 3600.0
+"""Seconds between two looks for what the ledger need not keep. The lake is maintained beside the mover."""
+
 _THREADS_EACH = 4  # of a run: its step, a read of its plan, a heartbeat, a question
 
 
@@ -67,6 +70,7 @@ class Daemon:
         self._started_at = self._ticked_at = now().isoformat()
         self._written = (float("-inf"), "")
         self._metrics_url: str | None = None
+        self._forgets_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then what is in hand is saved, within 30 s.
@@ -124,8 +128,21 @@ class Daemon:
                     break
                 if task not in self._running and not self._backoff.waits(task):
                     self._running[task] = asyncio.create_task(self._work(task, stop)), now().isoformat()
+        if monotonic() >= self._forgets_at:
+            self._forgets_at = monotonic() + FORGETS_EVERY
+            await self._forget()
         self._ticked_at = now().isoformat()
         await self._write_health()
+
+    async def _forget(self) -> None:
+        try:
+            for done in await asyncio.to_thread(self._hub.forget_attempts):
+                self._tell(done)
+        except (HubError, OSError) as error:
+            said = error if isinstance(error, HubError) else HubError(f"It cannot be removed: {error}.")
+            self._problem("the ledger", said)
+        else:
+            self._problems.pop("the ledger", None)
 
     async def _work(self, task: Task, stop: threading.Event) -> None:
         try:

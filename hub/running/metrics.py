@@ -19,7 +19,7 @@ from sqlalchemy import func, select
 from hub.clock import now
 from hub.errors import HubError, StoreError
 from hub.store.tables import batches, projects, runs, syncs
-from hub.sync.due import due_syncs
+from hub.sync.due import ACTIVE, due_syncs
 from hub.sync.models import Run
 from hub.sync.states import BatchState, RunState
 
@@ -174,7 +174,7 @@ class _ControlPlane(Collector):
             .where(syncs.c.removed_at.is_(None))
         )
         with self._store.reading() as connection:
-            known = connection.execute(query.where(syncs.c.state == "active")).all()
+            known = connection.execute(query.where(syncs.c.state == ACTIVE)).all()
             names = dict(connection.execute(select(projects.c.id, projects.c.name)).tuples().all())
         waiting = due_syncs(self._store, at)
         missed = CounterMetricFamily(MISSED.name, MISSED.said, labels=MISSED.labels)

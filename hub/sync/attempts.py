@@ -11,6 +11,7 @@ import itertools
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -174,9 +175,14 @@ class Attempts:
     def write(self, frame: dict[str, Any]) -> None:
         """Write down one frame, at once."""
         content = msgspec.msgpack.encode(frame)
+        left = memoryview(_LENGTH.pack(len(content)) + content)
+        end = self._file.tell()
         try:
-            self._file.write(_LENGTH.pack(len(content)) + content)
+            while left:  # a disk that is nearly full takes a part, and says so only when it is asked again
+                left = left[self._file.write(left) :]
         except OSError as error:
+            self._file.truncate(end)  # half a frame would hide those after it
+            self._file.seek(end)
             raise _unwritable(error) from error
 
     def close(self) -> None:
@@ -263,14 +269,17 @@ def forget_attempts(workspace: Workspace, keep: timedelta) -> list[str]:
 
     ended = select(runs.c.id).where(runs.c.state.in_([each.value for each in FINAL]), runs.c.finished_at < now() - keep)
     with workspace.store.reading() as connection:
-        old = connection.execute(ended).scalars().all()
+        old = {str(run_id) for run_id in connection.execute(ended).scalars()}
     removed = 0
-    for run_id in old:
-        folder = workspace.runs_folder / str(run_id)
+    for folder in workspace.runs_folder.glob("*"):
+        if folder.name not in old:
+            continue
         files = [*folder.glob("attempts-*.log"), *folder.glob("plan.parquet")]
         for file in files:
             file.unlink(missing_ok=True)
         removed += bool(files)
+        with suppress(OSError):  # something else lies there
+            folder.rmdir()
     days = counted(keep.days, "day")
     return [f"the ledger of {counted(removed, 'run')} that ended more than {days} ago was removed"] if removed else []
 

@@ -17,7 +17,7 @@ ACTIVE = "active"
 RETRY_ONCE_AFTER = timedelta(minutes=15)
 """When a one-time sync whose run failed is due again."""
 
-_LEFT = [state.value for state in RunState if state not in FINAL and state.value != "held"]  # that waits for a person
+_LEFT = [state.value for state in RunState if state not in FINAL and state is not RunState.HELD]  # a person's turn
 _STEADY = timedelta(seconds=5)  # what clocks are set by every day
 
 

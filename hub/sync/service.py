@@ -317,7 +317,7 @@ class Syncs:
         run_id = await asyncio.to_thread(ledger.unfinished, audience_id)
         if run_id is None:
             return None
-        if ledger.row(run_id).state == RunState.HELD:
+        if (await asyncio.to_thread(ledger.row, run_id)).state == RunState.HELD:
             run = await self._decisions.at_tick(run_id, row, engine, gone=gone)
             if run is not None:
                 served(self._store, self._workspace.project, row)

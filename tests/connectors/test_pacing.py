@@ -16,7 +16,7 @@ from hub.connectors.contract import Limits, Rate
 from hub.connectors.http import PartnerClient
 from hub.connectors.pacing import Pace, within
 from hub.connectors.shares import AccountBooks, fair_shares
-from hub.errors import Wait
+from hub.errors import StoreError, Wait
 from hub.store.migrate import migrate
 from hub.store.store import Store
 from hub.store.tables import account_shares
@@ -92,6 +92,33 @@ async def test_several_together_never_have_more_under_way_than_the_account_allow
         await asyncio.gather(*(send(each, partner, 100) for each in (one, other)))
     assert partner.highest == 3
     assert len(partner.began) == 200
+
+
+async def test_who_comes_to_an_account_that_is_in_full_use_gets_his_share(store):
+    """Each with more to send than fits: the one who came later is done long before the first."""
+    partner, order = Partner(), list[str]()
+
+    async def sending(name: str, pace: Pace, requests: int) -> None:
+        await send(pace, partner, requests)
+        order.append(name)
+
+    async with pace(store, concurrency=4) as one, pace(store, concurrency=4) as other:
+        first = asyncio.create_task(sending("first", one, 8_000))
+        while partner.highest < 4:
+            await asyncio.sleep(0)
+        await sending("other", other, 50)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    assert order == ["other"]
+    assert partner.highest == 4
+
+
+async def test_who_cannot_be_granted_anything_is_told_why_and_does_not_wait_for_ever(store, tmp_path):
+    async with pace(store) as one:
+        (tmp_path / "hub.db").write_bytes(b"this is no database" * 1_000)
+        with pytest.raises(StoreError):
+            async with one.turn():
+                pass
 
 
 async def test_what_is_left_goes_to_those_who_are_still_there(store):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.clock import now
-from hub.lake import compaction, deduplicated, slices
+from hub.lake import compaction, deduplicated, duplicates, slices
 from hub.lake.lake import Lake
 from hub.lake.making import make
 from hub.lake.reading import reading
@@ -129,9 +129,14 @@ def table(rows, received=lambda number: datetime(2026, 1, 1, tzinfo=UTC) + timed
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps)
-def test_every_event_counts_once_whenever_the_lake_is_compacted(steps):
-    with TemporaryDirectory() as folder, mock.patch.object(slices, "LARGE_MONTH", 4):
+@given(steps, st.booleans())
+def test_every_event_counts_once_whenever_the_lake_is_compacted(steps, much_is_compacted):
+    few = -1 if much_is_compacted else 500_000
+    with (
+        TemporaryDirectory() as folder,
+        mock.patch.object(slices, "LARGE_MONTH", 4),
+        mock.patch.object(duplicates, "_FEW", few),
+    ):
         hub = Hub(Path(folder))
         for what, batch in steps:
             if what == "append":

@@ -27,7 +27,7 @@ from hub.running.daemon import Daemon
 from hub.running.health import RUNNING, Health, HealthFile, check
 from hub.running.metrics import METRICS
 from hub.schedule import SYNC, Task, run_due
-from hub.store.tables import connections, syncs
+from hub.store.tables import connections, runs, syncs
 from hub.sync.schedule import After
 from tests.conftest import HUB
 from tests.customers import LOYAL, buy, describe, in_cohort, know, tagged
@@ -176,6 +176,26 @@ def test_a_daemon_without_a_sign_of_life_is_not_well(tmp_path):
     assert not HealthFile(path).write(Health(RUNNING, 2, "0", "", "", 4))
     path.write_text("{")
     assert "cannot be read" in check(path).said
+
+
+async def test_the_daemon_removes_what_the_ledger_need_not_keep(tiny):
+    tiny.syncs.start("loyal", "t", every=timedelta(hours=2), audience="A", name="a")
+    run = await tiny.syncs.run("a")
+    with tiny.workspace.store.writing() as connection:
+        connection.execute(runs.update().values(finished_at=now() - timedelta(days=31)))
+    hub = Hub(replace(tiny.workspace, settings=tiny.settings.model_copy(update={"ledger_days": 30})))
+    hub.plugins = tiny.plugins
+    said, stop = list[str](), threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "the ledger of 1 run" in line:
+            stop.set()
+
+    await asyncio.wait_for(asyncio.to_thread(Daemon(hub, say=say, syncs=1).run, stop), 60)
+
+    assert any("the ledger of 1 run that ended more than 30 days ago was removed" in line for line in said)
+    assert tiny.syncs.attempts(run.id) == []
 
 
 def test_what_fails_is_left_alone_for_longer_each_time(workspace, monkeypatch):

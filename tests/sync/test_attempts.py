@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from tenacity.wait import wait_none
 
 from hub.clock import now
 from hub.connectors.recording import Secrets
+from hub.errors import StoreError
 from hub.store.tables import runs
 from hub.sync.attempts import Attempts, End, attempts_of, forget_attempts
 from hub.sync.plan import plan_file
@@ -115,6 +117,29 @@ def test_a_torn_frame_is_the_end_of_its_file(workspace):
     assert found.end is End.UNKNOWN
     assert found.had("a")
     assert not found.had("c")
+
+
+def test_a_disk_that_takes_half_of_an_attempt_leaves_those_before_it_readable(workspace):
+    attempts = Attempts(workspace, 7)
+    for number in range(1, 4):
+        with attempts.begin(number, "add", 1, ["a", "b"]) as attempt:
+            attempt.acknowledged()
+    file = workspace.runs_folder / "7" / "attempts-0001.log"
+    whole = file.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 10, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="cannot be written"):
+            attempts.begin(4, "add", 1, ["a", "b"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with attempts.begin(5, "add", 1, ["a", "b"]) as attempt:
+        attempt.acknowledged()
+    attempts.close()
+
+    assert [(each.batch, each.end) for each in attempts_of(workspace, 7)] == [
+        (number, End.ACKNOWLEDGED) for number in (1, 2, 3, 5)
+    ]
 
 
 async def test_retention_removes_the_attempts_and_plans_of_runs_that_ended_long_ago(connected):
