@@ -125,7 +125,7 @@ def run_progress(run: Run, progress: Progress | None = None) -> Line:
     if run.state is RunState.DELIVERING:
         return [Cell(bar, "busy"), Cell(f"  {run.batches_done:,} of {words.plural(run.batches, 'batch', 'batches')}")]
     if run.state is RunState.HELD and progress is None:
-        return [Cell(bar, "warn"), Cell("  Held by a guard: a approves, f refuses", "warn")]
+        return [Cell("Held by a guard: a approves, f refuses", "warn")]
     return [Cell(bar, "busy"), Cell(f"  {words.state(run)}…")]
 
 

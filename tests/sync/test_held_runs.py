@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import select
 
 from hub.errors import Held, UsageError
-from hub.store.tables import metadata
+from hub.lake.tables import HELD
+from hub.store.tables import audiences, metadata
 from hub.sync.states import Leavers, RunState
 from tests.conftest import HUB
 from tests.customers import LOYAL, NAMES, buy, describe, email, in_cohort, know, tagged
@@ -105,6 +106,12 @@ async def test_a_changed_plan_mapping_or_way_with_leavers_refuses_too(sixty_perc
     [plan] = (home / "runs" / str(held.id)).glob("plan.parquet")
     plan.write_bytes(plan.read_bytes() + b" ")
     with pytest.raises(Held, match="is not what it was"):
+        await hub.syncs.approve(held.id)
+    with hub.workspace.store.reading() as connection:
+        audience = f"audience:{connection.execute(select(audiences.c.id)).scalar_one()}"
+    lake = hub.workspace.lake
+    lake.mark(HELD, {audience: (lake.committed(HELD, audience) or 0) + 1})
+    with pytest.raises(Held, match="What the partner holds has changed"):
         await hub.syncs.approve(held.id)
 
     assert partner.admin.requests() == []
