@@ -32,7 +32,8 @@ async def test_one_person_is_followed_from_the_cohort_to_the_partners_answer_acr
     assert str(partner.settings["api_key"]) not in attempts + told
 
     refused = cli("why", "elsewhere").stdout
-    assert "rejected, " in refused
+    assert "attempt 1: rejected, " in refused
+    assert "Now, loyal-news (hub: loyal at news): not held at the partner; rejected, " in refused
     assert "It is tried again when" in refused
 
     assert "no identified profile" in connected.why("nobody").now[0].said
