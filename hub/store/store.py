@@ -16,7 +16,7 @@ from hub.errors import NotInitialised, StoreError, UsageError
 
 BUSY_SECONDS = 30
 _LITTLE_ROOM = 64 * 1024  # bytes
-SCHEMA_HEAD = "0007"
+SCHEMA_HEAD = "0008"
 """The newest migration. A test holds it against the migrations folder."""
 
 
