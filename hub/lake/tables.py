@@ -177,12 +177,26 @@ MEMBERSHIP_CHANGES = TableLayout(
     ("project_id", "cohort_id"),
 )
 
+KNOWN_EXTRAS = TableLayout(
+    "known_extras",
+    pa.schema(
+        [
+            ("audience_id", pa.int32()),
+            ("key", pa.string()),
+            ("since", TIME),
+            ("run_id", pa.int64()),  # the run of the decision
+        ]
+    ),
+    ("audience_id",),
+)
+
 LAYOUTS: tuple[TableLayout, ...] = (
     EVENTS,
     PROFILES,
     IDENTITY,
     HELD,
     DELIVERIES,
+    KNOWN_EXTRAS,
     COHORT_MEMBERS,
     MEMBERSHIP_CHANGES,
 )

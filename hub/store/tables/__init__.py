@@ -13,6 +13,7 @@ from hub.store.tables.paces import account_paces, account_shares
 from hub.store.tables.people import identities, identities_closed, identity_links, profiles
 from hub.store.tables.projects import leases, projects, tokens
 from hub.store.tables.syncs import batches, exceptions, runs, syncs
+from hub.store.tables.verifying import verifications
 
 __all__ = [
     "UtcDateTime",
@@ -42,5 +43,6 @@ __all__ = [
     "runs",
     "syncs",
     "tokens",
+    "verifications",
     "warehouses",
 ]

@@ -43,7 +43,7 @@ runs = Table(
     Column("sync_id", ForeignKey("syncs.id"), nullable=False),
     Column("audience_id", ForeignKey("audiences.id"), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("trigger", String(16), nullable=False),  # schedule, manual
+    Column("trigger", String(16), nullable=False),  # schedule, manual, undo, verify
     Column("mapping", JSON, nullable=False),  # of the sync, when the run began
     Column("cohort_version", Integer, nullable=False),
     Column("as_of", UtcDateTime),  # the "now" of the evaluation
@@ -72,6 +72,7 @@ runs = Table(
     Column("timings", JSON, nullable=False),  # phase -> seconds
     Column("message", Text, nullable=False, default=""),
     Column("hint", Text, nullable=False, default=""),
+    Column("undoes", BigInteger),  # the run that this one takes back
     Index("ix_runs_sync", "sync_id", "id"),
     Index("ix_runs_state", "state"),
 )
