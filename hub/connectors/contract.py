@@ -35,6 +35,8 @@ class Ability(StrEnum):
     """Empty what the hub wrote of a member: `add` takes None for a value, and clears it."""
     LIST = "list"
     """Tell who is in an audience, for checks."""
+    READ = "read"
+    """Tell the values of those who are in it as well."""
     CREATE = "create"
     """Create people that the partner does not know, when the operator chose so."""
     CLOSE = "close"
@@ -91,6 +93,9 @@ class Limits:
     """How often message events are polled."""
     rate: Rate | None = None
     """Requests of the account in a period, shared likewise; None: the partner names no rate."""
+    visible_after: timedelta = timedelta(0)
+    """How long after its answer a change may not show yet when the audience is listed. Whom the hub wrote since is not
+    judged by `hub sync verify`."""
 
 
 @dataclass(frozen=True)
@@ -313,8 +318,26 @@ class Connector(ABC):
         return await self.remove(audience, members)
 
     def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str]]:
-        """The keys of everybody in the audience, page by page. Needed for Ability.LIST."""
+        """The keys of everybody in the audience, page by page, as `add` was given them. Needed for Ability.LIST.
+
+        A key may come twice. Raises AudienceGone, and the errors of `check`.
+        """
         raise NotImplementedError(f"{self.label} cannot list members")
+
+    def read_members(self, audience: Audience, targets: Sequence[str]) -> AsyncIterator[Sequence[Member]]:
+        """As `list_members`, with what the partner has for these mapped targets; one that is empty there is left out.
+
+        Needed for Ability.READ.
+        """
+        raise NotImplementedError(f"{self.label} cannot read values")
+
+    @classmethod
+    def same_value(cls, target: str, written: Value, read: Value) -> bool:
+        """Whether a value that `add` wrote is what `read_members` tells of the target, as the partner keeps values.
+
+        State a partner's own form of values here (texts that are cut, numbers as text). As it stands, they are equal.
+        """
+        return written == read
 
     async def close_audience(self, audience: Audience) -> None:
         """Delete the audience, not the people. One that is gone already is fine. Needed for Ability.CLOSE."""

@@ -35,24 +35,24 @@ from hub import (
     PartnerUnavailable,
     Refusal,
     SettingsWrong,
+    Value,
 )
 from hub_mailchimp.events import MESSAGE_EVENTS
 from hub_mailchimp.paging import pages
-from hub_mailchimp.payload import as_text, field_tag
+from hub_mailchimp.payload import as_text, field_tag, same_text
 from hub_mailchimp.refusals import (
     NOT_ON_THE_LIST,
     NotThere,
     explain,
-    folded_address,
     member_refusals,
     segment_refusals,
 )
 from hub_mailchimp.reports import pull
 from hub_mailchimp.settings import MailchimpSettings, data_centre
+from hub_mailchimp.tagged import tagged
 
 _ROLES_THAT_CANNOT_WRITE = {"viewer", "author"}
 _PICK_AN_AUDIENCE = "Set the connection's audience to the id of one of the account's Mailchimp audiences."
-_EVERYBODY = {"include_unsubscribed": "true", "include_cleaned": "true", "include_transactional": "true"}
 
 
 class Mailchimp(Connector):
@@ -76,7 +76,7 @@ class Mailchimp(Connector):
         pull_interval=timedelta(minutes=15),
         source="https://mailchimp.com/developer/marketing/docs/fundamentals/#api-limits",
     )
-    abilities = frozenset({Ability.REMOVE, Ability.CLEAR, Ability.LIST, Ability.CREATE, Ability.CLOSE, Ability.PULL})
+    abilities = frozenset(Ability)
     message_events = MESSAGE_EVENTS
 
     def __init__(self, settings: MailchimpSettings, http: PartnerClient) -> None:
@@ -156,12 +156,24 @@ class Mailchimp(Connector):
 
     async def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str]]:
         """The addresses of everybody with the tag, whatever their status; Mailchimp omits archived contacts."""
-        params = {**_EVERYBODY, "fields": "members.email_address,total_items"}
         try:
-            async for rows, _ in pages(self.http, f"{_segment(audience)}/members", "members", params=params):
-                yield [folded_address(row["email_address"]) for row in rows]
+            async for page in tagged(self.http, _segment(audience)):
+                yield [member.key for member in page]
         except NotThere as error:
             raise await self._what_is_gone(audience) from error
+
+    async def read_members(self, audience: Audience, targets: Sequence[str]) -> AsyncIterator[Sequence[Member]]:
+        """The same, with their merge fields."""
+        try:
+            async for page in tagged(self.http, _segment(audience), targets):
+                yield page
+        except NotThere as error:
+            raise await self._what_is_gone(audience) from error
+
+    @classmethod
+    def same_value(cls, target: str, written: Value, read: Value) -> bool:
+        """Whether both are the same text in a merge field."""
+        return same_text(written, read)
 
     async def close_audience(self, audience: Audience) -> None:
         """Delete the tag. The contacts stay."""

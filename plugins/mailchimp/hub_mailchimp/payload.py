@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
+
+TEXT_BYTES = 255
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def as_text(value: Any) -> str:
@@ -25,6 +29,13 @@ def as_text(value: Any) -> str:
     if isinstance(value, dict):
         return orjson.dumps(value).decode()
     return str(value)
+
+
+def same_text(written: Any, read: Any) -> bool:
+    """Whether what was written into a merge field is what is read there: text is cut after 255 bytes, blanks around it
+    do not count, and a number field tells `7` for `007`."""
+    sent, kept = (as_text(value).encode()[:TEXT_BYTES].decode(errors="ignore").strip() for value in (written, read))
+    return sent == kept or (bool(_NUMBER.fullmatch(sent) and _NUMBER.fullmatch(kept)) and float(sent) == float(kept))
 
 
 def field_tag(target: str) -> str:

@@ -444,6 +444,27 @@ async def test_a_list_longer_than_a_page_is_listed_whole(partner: Running, conne
     assert {key for page in pages for key in page} == {f"{name}@example.com" for name in names}
 
 
+async def test_merge_fields_are_read_as_they_are_kept_and_compared_so(
+    partner: Running, connections: Connections
+) -> None:
+    put(partner, ann="subscribed", bob="unsubscribed")
+    connector = connections.open()
+    audience = await connector.open_audience(TAG)
+    long = "é" * 200
+    await connector.add(audience, [Member("ann@example.com", {"*|FNAME|*": long}), Member("bob@example.com")])
+
+    [page] = [page async for page in connector.read_members(audience, ["*|FNAME|*", "LNAME"])]
+
+    read = {member.key: member.values for member in page}
+    assert read["bob@example.com"] == {}
+    assert [*read["ann@example.com"]] == ["*|FNAME|*"]
+    assert connector.same_value("FNAME", long, read["ann@example.com"]["*|FNAME|*"])
+    assert connector.same_value("N", 3.0, "3")
+    assert connector.same_value("N", "007", "7.0")
+    assert not connector.same_value("FNAME", "Ann", "Anne")
+    assert not connector.same_value("FNAME", True, "")
+
+
 # what goes wrong
 
 
@@ -519,6 +540,7 @@ def test_every_ability_that_is_promised_is_there() -> None:
     methods = {
         Ability.REMOVE: "remove",
         Ability.LIST: "list_members",
+        Ability.READ: "read_members",
         Ability.CLOSE: "close_audience",
         Ability.PULL: "pull",
     }
