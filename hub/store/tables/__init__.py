@@ -4,6 +4,7 @@ Instants are stored in UTC and come back as aware datetimes. A table's rows are 
 a set query joins lives in the lake.
 """
 
+from hub.store.tables.alerts import alert_channels, alert_messages, alert_mutes, alert_states, sync_freshness
 from hub.store.tables.arrivals import import_rejects, imports, intake_progress, rejection_samples, rejections
 from hub.store.tables.base import UtcDateTime, metadata
 from hub.store.tables.cohorts import cohort_versions, cohorts
@@ -19,6 +20,10 @@ __all__ = [
     "UtcDateTime",
     "account_paces",
     "account_shares",
+    "alert_channels",
+    "alert_messages",
+    "alert_mutes",
+    "alert_states",
     "audiences",
     "batches",
     "cohort_versions",
@@ -41,6 +46,7 @@ __all__ = [
     "rejection_samples",
     "rejections",
     "runs",
+    "sync_freshness",
     "syncs",
     "tokens",
     "verifications",

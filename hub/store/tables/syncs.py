@@ -70,6 +70,7 @@ runs = Table(
     Column("decision_reason", Text, nullable=False, default="", server_default=""),
     Column("decided_at", UtcDateTime),
     Column("timings", JSON, nullable=False),  # phase -> seconds
+    Column("latency", JSON, nullable=False, default=dict, server_default="{}"),  # how long changes took to be answered
     Column("message", Text, nullable=False, default=""),
     Column("hint", Text, nullable=False, default=""),
     Column("undoes", BigInteger),  # the run that this one takes back

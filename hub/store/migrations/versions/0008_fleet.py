@@ -13,6 +13,7 @@ down_revision = "0007"
 
 def upgrade() -> None:
     """Add what each part of the engine keeps."""
+    _add_alerts()
     _add_verified()
 
 
@@ -44,3 +45,94 @@ def _add_verified() -> None:
     )
     op.create_index("ix_verifications_run", "verifications", ["run_id"], unique=False)
     op.create_index("ix_verifications_sync", "verifications", ["sync_id", "id"], unique=False)
+
+
+def _add_alerts() -> None:
+    op.add_column("runs", sa.Column("latency", sa.JSON(), nullable=False, server_default="{}"))
+    op.create_table(
+        "sync_freshness",
+        sa.Column("sync_id", sa.Integer(), nullable=False),
+        sa.Column("delivered_to", UtcDateTime(), nullable=True),
+        sa.Column("run_id", sa.BigInteger(), nullable=True),
+        sa.Column("slowest_seconds", sa.Float(), nullable=False, server_default="0"),
+        sa.Column("within_seconds", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["sync_id"], ["syncs.id"], name=op.f("fk_sync_freshness_sync_id")),
+        sa.PrimaryKeyConstraint("sync_id", name=op.f("pk_sync_freshness")),
+    )
+    op.create_table(
+        "alert_channels",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("level", sa.String(8), nullable=False),
+        sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("secrets", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("removed_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_alert_channels_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_channels")),
+    )
+    live = sa.text("removed_at IS NULL")
+    op.create_index(
+        "uq_alert_channels_live",
+        "alert_channels",
+        ["project_id", "name"],
+        unique=True,
+        sqlite_where=live,
+        postgresql_where=live,
+    )
+    op.create_table(
+        "alert_states",
+        sa.Column("key", sa.String(255), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=True),
+        sa.Column("sync_id", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("subject", sa.String(255), nullable=False),
+        sa.Column("level", sa.String(8), nullable=False),
+        sa.Column("told", sa.String(8), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("hint", sa.Text(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("changed_at", UtcDateTime(), nullable=False),
+        sa.Column("raised", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_alert_states_project_id")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_alert_states")),
+    )
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "alert_messages",
+        sa.Column("id", number, nullable=False),
+        sa.Column("channel_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.String(64), nullable=False),
+        sa.Column("test", sa.Integer(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("next_at", UtcDateTime(), nullable=False),
+        sa.Column("claimed_until", UtcDateTime(), nullable=True),
+        sa.Column("ended_at", UtcDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["channel_id"], ["alert_channels.id"], name=op.f("fk_alert_messages_channel_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_messages")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_alert_messages_state", "alert_messages", ["state", "next_at"], unique=False)
+    op.create_index("ix_alert_messages_channel", "alert_messages", ["channel_id", "id"], unique=False)
+    op.create_table(
+        "alert_mutes",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("sync_id", sa.Integer(), nullable=True),
+        sa.Column("until", UtcDateTime(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name=op.f("fk_alert_mutes_project_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_mutes")),
+    )
+    op.create_index("ix_alert_mutes_until", "alert_mutes", ["until"], unique=False)
