@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hub.clock import now
 from hub.errors import Busy, HubError, Interrupted
 from hub.sync.models import Run
-from hub.sync.service import SCHEDULE
+from hub.sync.runner import SCHEDULE
 from hub.sync.states import RunState
 
 if TYPE_CHECKING:

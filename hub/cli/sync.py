@@ -38,10 +38,9 @@ from hub.cli.scheduling import (
 from hub.clock import ago, counted, shown
 from hub.clock import now as clock_now
 from hub.errors import UsageError
-from hub.sync.due import ACTIVE
 from hub.sync.models import Progress, Report, Run
 from hub.sync.schedule import Every
-from hub.sync.states import RunState
+from hub.sync.states import ACTIVE, RunState
 
 if TYPE_CHECKING:
     from hub.cli.context import Stop

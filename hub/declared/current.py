@@ -18,8 +18,7 @@ from hub.declared.file import (
     schedule_fields,
 )
 from hub.errors import HubError
-from hub.sync.service import PAUSED, STOPPED
-from hub.sync.states import Leavers
+from hub.sync.states import PAUSED, STOPPED, Leavers
 
 if TYPE_CHECKING:
     from hub.app import Hub

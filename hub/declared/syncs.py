@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from hub.declared.plan import Entry, changes
 from hub.errors import UsageError
-from hub.sync.due import ACTIVE
 from hub.sync.intervals import interval_text
 from hub.sync.schedule import Every
-from hub.sync.service import PAUSED, STOPPED
+from hub.sync.states import ACTIVE, PAUSED, STOPPED
 from hub.sync.thresholds import refuse_leavers
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from sqlalchemy import func, select
 from hub.clock import now
 from hub.errors import HubError, StoreError
 from hub.store.tables import batches, projects, runs, syncs
-from hub.sync.due import ACTIVE, due_syncs
+from hub.sync.due import due_syncs
 from hub.sync.models import Run
-from hub.sync.states import BatchState, RunState
+from hub.sync.states import ACTIVE, BatchState, RunState
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -48,6 +48,15 @@ class Lease:
             )
 
 
+@contextmanager
+def writing_under(store: Store, lease: Lease | None) -> Iterator[Connection]:
+    """One transaction that writes, if the lease is still held (with None: anyway). Raises Busy when it is not."""
+    with store.writing() as connection:
+        if lease:
+            lease.check(connection)
+        yield connection
+
+
 @asynccontextmanager
 async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIterator[Lease]:
     """Hold the lease of the row of `table` whose primary key is `key`, for as long as the block runs.

@@ -15,6 +15,7 @@ from hub.store.tables import audiences, runs, syncs
 from hub.sync.engine import Engine
 from hub.sync.holding import APPROVED, REFUSED, REPLACED, end_wait, moved_since, not_waiting, replaced_by
 from hub.sync.ledger import Ledger
+from hub.sync.runs import Runs
 from hub.sync.states import RunState
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Decisions:
             async with leased(self._store, audiences, row.audience_id, what=f"Run {run_id}") as lease:
                 return await self._engine_of(Ledger(self._store, lease)).carry_out(run_id, report, stop)
         except Busy:
-            return await asyncio.to_thread(ledger.run, run_id)
+            return await asyncio.to_thread(Runs(self._store).get, run_id)
 
     async def at_tick(self, run_id: int, sync: Row[Any], engine: Engine, *, gone: bool) -> Run | None:
         """What becomes of a held run when `sync`, which writes its audience, is to run: it waits on, and is returned.
@@ -91,7 +92,7 @@ class Decisions:
         if gone:
             why.append("The audience is gone at the partner.")
         if not why:
-            return await asyncio.to_thread(ledger.run, run_id)
+            return await asyncio.to_thread(Runs(self._store).get, run_id)
         message = f"It made way for a new run. {' '.join(why)}"
         try:
             await asyncio.to_thread(partial(end_wait, self._store, run_id, REPLACED, message=message))

@@ -12,9 +12,9 @@ from sqlalchemy import Row, func, select
 from hub.clock import now
 from hub.errors import NotFound, UsageError
 from hub.store.tables import runs, syncs
-from hub.sync.due import ACTIVE, newest_done
+from hub.sync.due import newest_done
 from hub.sync.schedule import After, Once, Schedule, columns_of, first_tick, next_tick, schedule_of
-from hub.sync.states import RunState
+from hub.sync.states import ACTIVE, RunState
 
 if TYPE_CHECKING:
     from hub.store.store import Store

@@ -38,7 +38,8 @@ from hub.errors import (
     Wait,
 )
 from hub.sync.attempts import Attempts
-from hub.sync.ledger import Batch, Ledger, PlannedMember
+from hub.sync.batches import Batch, PlannedMember
+from hub.sync.ledger import Ledger
 from hub.sync.pages import Pages
 from hub.sync.states import Action, BatchState
 

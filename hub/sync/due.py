@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Select, func, literal, select, union_all
 
+from hub.errors import NotFound
 from hub.store.store import Store
 from hub.store.tables import audiences, projects, runs, syncs
+from hub.sync.rows import SyncRows
 from hub.sync.schedule import After, believed, schedule_of
-from hub.sync.states import FINAL, RunState
+from hub.sync.states import ACTIVE, FINAL, RunState
 
-ACTIVE = "active"
 RETRY_ONCE_AFTER = timedelta(minutes=15)
 """When a one-time sync whose run failed is due again."""
 
@@ -50,6 +51,15 @@ def due_syncs(
         for row in connection.execute(query):
             found.setdefault(row.id, DueSync(row.id, row.project_id, row.name, row.since))
     return [*found.values()]
+
+
+def is_due(store: Store, rows: SyncRows, name: str, at: datetime) -> bool:
+    """Whether the sync called `name` is due at `at`; not so if it was removed meanwhile."""
+    try:
+        sync_id = rows.row(name).id
+    except NotFound:
+        return False
+    return bool(due_syncs(store, at, sync_id=sync_id))
 
 
 def newest_done(sync_id: Any) -> Any:

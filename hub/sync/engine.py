@@ -6,58 +6,36 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import Row, select
+from typing import TYPE_CHECKING
 
 from hub.clock import now
-from hub.cohorts.asked import asked_for
-from hub.cohorts.counting import record_now
-from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
-from hub.connectors.contract import Ability, Audience, Connector
+from hub.connectors.contract import Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
-from hub.people.views import identity_map
-from hub.store.tables import audiences, cohorts, connections, syncs
+from hub.store.tables import audiences
 from hub.sync.attempts import Attempts
-from hub.sync.basis import basis_of, rests_on
 from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
 from hub.sync.held import compact
-from hub.sync.holding import REFUSED, REPLACED, Verdict, end_wait, held_version, said_of, verdict
+from hub.sync.holding import REFUSED, REPLACED, end_wait
 from hub.sync.ledger import Ledger
 from hub.sync.models import Progress, Report, Run
+from hub.sync.parties import Parties, parties_of
 from hub.sync.plan import (
-    Plan,
     forget_plan,
     members_file,
-    parked_file,
     plan_file,
-    stale_parked,
-    write_members,
-    write_parked,
-    write_plan,
 )
+from hub.sync.preparing import Preparation
+from hub.sync.runs import Runs
 from hub.sync.settle import Settled, settle
-from hub.sync.states import BatchState, Leavers, RunState
+from hub.sync.states import BatchState, RunState
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Parties:
-    """The rows that a run is about."""
-
-    run: Row[Any]
-    sync: Row[Any]
-    audience: Row[Any]
-    cohort: str
-    connection: str
 
 
 class Engine:
@@ -68,6 +46,8 @@ class Engine:
         self._cohorts = cohorts
         self._connections = connections
         self._ledger = ledger
+        self._runs = Runs(workspace.store)
+        self._preparation = Preparation(workspace, connections, ledger)
 
     async def carry_out(self, run_id: int, report: Report, stop: threading.Event) -> Run:
         """Take a run from the state that it is in to its end.
@@ -75,7 +55,7 @@ class Engine:
         What ends a run early (a refused credential, a partner that is away) is its state and message, not an error.
         Raises Interrupted when `stop` was set, and StoreError when a disk is full: then the run can be resumed.
         """
-        parties = await asyncio.to_thread(self._parties, run_id)
+        parties = await asyncio.to_thread(parties_of, self._workspace.store, run_id)
         if self._plan_is_lost(run_id):
             return await asyncio.to_thread(self._give_up, run_id)
         try:
@@ -84,13 +64,13 @@ class Engine:
             raise
         except HubError as error:
             self._ledger.move(run_id, RunState.FAILED, message=error.message, hint=error.hint)
-            return await asyncio.to_thread(self._ledger.run, run_id)
+            return await asyncio.to_thread(self._runs.get, run_id)
         if self._state(run_id) is RunState.DELIVERING:
             await self._deliver(parties, report, stop)
         if self._state(run_id) is RunState.SETTLING:
             report(Progress(run_id, RunState.SETTLING))
             await self._timed(run_id, "settle", lambda: self._settle(parties))
-        return await asyncio.to_thread(self._ledger.run, run_id)
+        return await asyncio.to_thread(self._runs.get, run_id)
 
     async def end(self, run_id: int, why: str) -> Run:
         """End a run that was interrupted, without asking the partner; what was acknowledged counts.
@@ -100,7 +80,7 @@ class Engine:
         state = self._state(run_id)
         if state in (RunState.EVALUATING, RunState.PLANNING):
             await asyncio.to_thread(self._ledger.move, run_id, RunState.FAILED, message=why)
-            return await asyncio.to_thread(self._ledger.run, run_id)
+            return await asyncio.to_thread(self._runs.get, run_id)
         if state is RunState.HELD:
             await asyncio.to_thread(end_wait, self._workspace.store, run_id, REPLACED, message=why)
         if state is RunState.DELIVERING and not self._plan_is_lost(run_id):
@@ -111,78 +91,13 @@ class Engine:
         run_id = parties.run.id
         if self._state(run_id) is RunState.EVALUATING:
             report(Progress(run_id, RunState.EVALUATING))
-            await self._timed(run_id, "evaluate", lambda: self._evaluate(parties))
+            await self._timed(run_id, "evaluate", lambda: self._preparation.evaluate(parties))
         _heed(stop, parties)
         if self._state(run_id) is RunState.PLANNING:
             _need(members_file(self._workspace, run_id))
             report(Progress(run_id, RunState.PLANNING))
-            await self._timed(run_id, "plan", lambda: self._plan(parties))
+            await self._timed(run_id, "plan", lambda: self._preparation.plan(parties))
         _heed(stop, parties)
-
-    def _evaluate(self, parties: Parties) -> None:
-        kind = self._connections.kind(parties.connection)
-        asked = asked_for(self._workspace, [parties.cohort])[0]
-        file = members_file(self._workspace, parties.run.id)
-        with self._workspace.reading() as reader:
-            people = qualified(
-                reader,
-                self._workspace.project,
-                asked.question,
-                key=kind.matching.keys[0],
-                mapping=parties.run.mapping,
-            )
-            write_members(reader, people, file)
-        with self._workspace.reading_here() as reader:
-            record_now(self._workspace, reader, asked, reader.files(file))
-        self._ledger.move(
-            parties.run.id,
-            RunState.PLANNING,
-            as_of=asked.question.now,
-            cohort_version=asked.cohort.version,
-            rests_on=rests_on(self._workspace, asked),
-        )
-
-    def _plan(self, parties: Parties) -> None:
-        kind = self._connections.kind(parties.connection)
-        run_id, audience_id = parties.run.id, parties.audience.id
-        members = members_file(self._workspace, run_id)
-        parked = write_parked(self._ledger.parked(audience_id), parked_file(self._workspace, run_id))
-        with self._workspace.reading_here() as reader:
-            plan = write_plan(
-                reader,
-                members=members,
-                plan=plan_file(self._workspace, run_id),
-                audience_id=audience_id,
-                targets=parties.run.mapping,
-                parked=parked,
-                connector_version=kind.version,
-                can_remove=Ability.REMOVE in kind.abilities,
-                identity=identity_map(reader, self._workspace.project),
-                leavers=Leavers(parties.sync.leavers),
-            )
-            version = held_version(reader, audience_id)
-            if parked:
-                for keys in stale_parked(reader, members=members, parked=parked, audience_id=audience_id):
-                    self._ledger.forget_refused(audience_id, keys)
-        found = verdict(
-            self._workspace,
-            sync=parties.sync,
-            cohort=parties.cohort,
-            basis=basis_of(self._ledger.row(run_id), parties.cohort),
-            plan=plan,
-            run_id=run_id,
-        )
-        self._ledger.plan(
-            run_id,
-            plan.batches(kind.limits.batch_size),
-            hold=found.holds,
-            held_version=version,
-            **_figures(plan),
-            **found.figures(),
-            **_words(found, parties.sync.name, run_id),
-        )
-        members.unlink(missing_ok=True)
-        parked_file(self._workspace, run_id).unlink(missing_ok=True)
 
     def _plan_is_lost(self, run_id: int) -> bool:
         has_plan = self._state(run_id) in (RunState.DELIVERING, RunState.SETTLING)
@@ -194,7 +109,7 @@ class Engine:
             self._ledger.stop_delivering(run_id)
         lost = _lost(plan_file(self._workspace, run_id))
         self._ledger.move(run_id, RunState.FAILED, message=lost.message, hint=lost.hint)
-        return self._ledger.run(run_id)
+        return self._runs.get(run_id)
 
     async def _deliver(self, parties: Parties, report: Report, stop: threading.Event) -> None:
         run_id = parties.run.id
@@ -221,7 +136,7 @@ class Engine:
         self, parties: Parties, connector: Connector, attempts: Attempts, report: Report, stop: threading.Event
     ) -> HubError | None:
         audience = await self._audience(parties, connector, attempts)
-        run = await asyncio.to_thread(self._ledger.run, parties.run.id)
+        run = await asyncio.to_thread(self._runs.get, parties.run.id)
         done = sum(batch.size for batch in self._ledger.batches(run.id, BatchState.ACKNOWLEDGED, BatchState.OWED))
 
         def answered(members: int) -> None:
@@ -286,11 +201,11 @@ class Engine:
             ),
             plan=plan_file(self._workspace, run_id),
             batches=self._ledger.batches(run_id),
-            refused=partial(self._ledger.refused_in, run_id),
+            refused=partial(self._ledger.refused.of_batches, run_id),
         )
         with contextlib.suppress(StoreError):  # what was not written anew now will be after the next run
             compact(self._workspace, parties.audience.id)
-        run = self._ledger.run(run_id)
+        run = self._runs.get(run_id)
         failed = bool(run.owed or run.message)
         ended = RunState.FAILED if failed else RunState.DONE
         if run.decision in (REFUSED, REPLACED):
@@ -298,17 +213,6 @@ class Engine:
         self._ledger.move(run_id, ended, message=_closing_words(run))
         if not run.planned:
             forget_plan(self._workspace, run_id)
-
-    def _parties(self, run_id: int) -> Parties:
-        run = self._ledger.row(run_id)
-        with self._workspace.store.reading() as connection:
-            sync = connection.execute(select(syncs).where(syncs.c.id == run.sync_id)).one()
-            audience = connection.execute(select(audiences).where(audiences.c.id == run.audience_id)).one()
-            cohort = connection.execute(select(cohorts.c.name).where(cohorts.c.id == sync.cohort_id)).scalar_one()
-            name = connection.execute(
-                select(connections.c.name).where(connections.c.id == sync.connection_id)
-            ).scalar_one()
-        return Parties(run, sync, audience, cohort, name)
 
     def _state(self, run_id: int) -> RunState:
         return RunState(self._ledger.row(run_id).state)
@@ -340,32 +244,6 @@ def _need(file: Path) -> None:
 
 def _lost(file: Path) -> HubError:
     return HubError(f"The run's file {file} is gone.", hint="The next run begins anew and sends what is missing.")
-
-
-def _figures(plan: Plan) -> dict[str, Any]:
-    return {
-        "qualified": plan.qualified,
-        "skipped": dict(plan.skipped),
-        "to_add": plan.to_add,
-        "to_update": plan.to_update,
-        "to_remove": plan.to_remove,
-        "unchanged": plan.unchanged,
-        "parked": plan.parked,
-        "plan_digest": plan.digest,
-        "held_before": plan.held,
-        "leavers": plan.leavers.value,
-    }
-
-
-def _words(found: Verdict, sync: str, run_id: int) -> dict[str, str]:
-    """What a held run says for itself, while it waits."""
-    if found.holds is None:
-        return {}
-    return {
-        "message": said_of([concern.figures() for concern in found.concerns]),
-        "hint": f"`hub sync approve {run_id}` lets it go, `hub sync refuse {run_id}` does not; `hub sync plan {sync}` "
-        "shows who.",
-    }
 
 
 def _closing_words(run: Run) -> str:

@@ -18,6 +18,7 @@ from hub.connectors.connections import Connections, Place
 from hub.errors import UsageError
 from hub.store.store import Store
 from hub.store.tables import audiences, connections, projects, runs, syncs
+from hub.sync.states import ACTIVE, STOPPED
 
 if TYPE_CHECKING:
     from hub.workspace import Project
@@ -54,7 +55,7 @@ class Ownership:
             for writer in self.writers(transaction, spot):
                 if writer.id == sync.id:
                     return None
-                if sync.state != "active" or writer.id < sync.id:
+                if sync.state != ACTIVE or writer.id < sync.id:
                     return writer
         return None
 
@@ -74,6 +75,32 @@ class Ownership:
             "audience.",
             hint=f"Choose another with --audience NAME, or stop {writer.name} first.",
         )
+
+    def refuse_superseded(self, sync: Row[Any]) -> None:
+        """Raises UsageError when a sync has to leave its audience to another."""
+        writer = self.rival(sync)
+        if writer is not None:
+            raise self.refusal(writer, sync.audience_name, sync.connection_id)
+
+    def take_over(self, transaction: Transaction, connection: Row[Any], audience: str, *, by: str) -> None:
+        """Stop the sync that writes an audience so far, if it is the very one that was named; refuse any other.
+
+        `connection` is its row, and `by` the name of the sync that writes the audience from now on. Raises UsageError.
+        """
+        for writer in self.writers(transaction, self.spot(connection, audience)):
+            if (writer.connection_id, writer.audience_name) != (connection.id, audience):
+                raise self.refusal(writer, audience, connection.id)
+            transaction.execute(
+                syncs.update()
+                .where(syncs.c.id == writer.id)
+                .values(
+                    state=STOPPED,
+                    message=f"The sync {by} writes this audience now.",
+                    next_run_at=None,
+                    paused_at=None,
+                    updated_at=now(),
+                )
+            )
 
     def quarrels(self) -> list[str]:
         """A sentence for each sync of this project that has to leave its audience to an older one."""
@@ -145,7 +172,7 @@ def _active_syncs() -> Select[Any]:
         select(syncs, connections.c.name.label("connection_name"), projects.c.name.label("project_name"))
         .join(connections, connections.c.id == syncs.c.connection_id)
         .join(projects, projects.c.id == syncs.c.project_id)
-        .where(syncs.c.state == "active", syncs.c.removed_at.is_(None))
+        .where(syncs.c.state == ACTIVE, syncs.c.removed_at.is_(None))
         .order_by(syncs.c.id)
     )
 

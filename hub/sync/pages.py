@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from hub.connectors.contract import Member, Page
-from hub.sync.ledger import Batch
+from hub.sync.batches import Batch
 from hub.sync.states import Action
 
 _SESSIONS = UUID("0f3c1f0e-6d0b-4f0e-9a52-5b1b7c1f7a10")

@@ -103,7 +103,7 @@ def preview(
                 reader, workspace.project, asked.question, key=kind.matching.keys[0], mapping=sync.mapping
             )
             write_members(reader, people, members)
-        parked = write_parked(ledger.parked(audience_id), Path(name) / "parked.parquet")
+        parked = write_parked(ledger.refused.of_audience(audience_id), Path(name) / "parked.parquet")
         with workspace.reading_here() as reader:
             plan = write_plan(
                 reader,

@@ -11,6 +11,9 @@ from sqlalchemy import Row, Select, select
 from hub.errors import AlreadyExists, NotFound, UsageError
 from hub.store.store import Store
 from hub.store.tables import cohorts, connections, syncs
+from hub.sync.models import Run, Sync
+from hub.sync.schedule import schedule_of
+from hub.sync.states import PAUSED, REMOVED, Leavers
 
 _LONGEST_NAME = 255
 _leaders = syncs.alias("leaders")
@@ -88,3 +91,23 @@ class SyncRows:
         return NotFound(
             f"There is no sync {name!r}.", hint=f"Did you mean {near[0]}?" if near else f"There are: {listed}."
         )
+
+
+def sync_of(row: Row[Any], last_run: Run | None) -> Sync:
+    """A row that `SyncRows` found, as people see it."""
+    return Sync(
+        id=row.id,
+        name=row.name,
+        cohort=row.cohort_name,
+        connection=row.connection_name,
+        audience=row.audience_name,
+        schedule=schedule_of(row),
+        mapping=row.mapping,
+        state=REMOVED if row.removed_at else PAUSED if row.paused_at else row.state,
+        message=row.message,
+        next_run_at=row.next_run_at,
+        missed=row.missed,
+        leavers=Leavers(row.leavers),
+        created_at=row.created_at,
+        last_run=last_run,
+    )

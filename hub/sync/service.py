@@ -12,14 +12,13 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, Table, select
 
 from hub.clock import now
-from hub.connectors.connections import STOPPED_STATES, Connections
-from hub.errors import Busy, CredentialRefused, NotFound
+from hub.connectors.connections import Connections
+from hub.errors import NotFound
 from hub.store.lease import leased
 from hub.store.tables import audiences, cohorts, connections, runs, syncs
-from hub.sync.approving import Decisions
 from hub.sync.attempts import Attempt, attempts_of
-from hub.sync.changing import begun, change, pause, resume, served
-from hub.sync.due import ACTIVE, RETRY_ONCE_AFTER, due_syncs
+from hub.sync.changing import begun, change, pause, resume
+from hub.sync.due import due_syncs, is_due
 from hub.sync.engine import Engine
 from hub.sync.guards import Thresholds
 from hub.sync.ledger import Ledger
@@ -27,18 +26,16 @@ from hub.sync.models import Rejected, Report, Run, Sync
 from hub.sync.ownership import Ownership
 from hub.sync.preview import Preview, preview
 from hub.sync.removing import Removal, removal, retire, unfinished_runs
-from hub.sync.rows import SyncRows
+from hub.sync.rows import SyncRows, sync_of
+from hub.sync.runner import Runner
+from hub.sync.runs import Runs
 from hub.sync.schedule import Every, Once, Schedule, schedule_of
-from hub.sync.states import Leavers, RunState
+from hub.sync.states import ACTIVE, STOPPED, Leavers
 from hub.sync.thresholds import refuse_leavers, set_leavers, set_thresholds
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.workspace import Workspace
-
-SCHEDULE = "schedule"
-"""The trigger of a run that was due."""
-DONE, PAUSED, STOPPED, REMOVED = "done", "paused", "stopped", "removed"
 
 
 class Syncs:
@@ -50,9 +47,10 @@ class Syncs:
         self._cohorts = cohorts
         self._connections = connections
         self._ledger = Ledger(workspace.store)
+        self._runs = Runs(workspace.store)
         self._rows = SyncRows(workspace.store, workspace.project.id)
-        self._decisions = Decisions(workspace, cohorts, connections)
         self._ownership = Ownership(workspace.store, connections, workspace.project)
+        self._runner = Runner(workspace, cohorts, connections)
 
     def start(
         self,
@@ -91,7 +89,7 @@ class Syncs:
             _still_there(transaction, cohorts, cohort_id, f"The cohort {cohort!r}")
             where = _still_there(transaction, connections, connection_id, f"The connection {connection!r}")
             if not stopped:
-                self._take_over(transaction, where, audience, by=chosen)
+                self._ownership.take_over(transaction, where, audience, by=chosen)
             scheduled = begun(transaction, self._workspace.project, chosen_schedule)
             transaction.execute(
                 syncs.insert().values(
@@ -125,30 +123,7 @@ class Syncs:
         Raises NotFound, Busy (somebody runs the audience, or has run it), CredentialRefused (the connection is
         stopped), Interrupted, StoreError.
         """
-        report = report or (lambda progress: None)
-        stop = stop or threading.Event()
-        run: Run | None = None
-        while run is None or run.sync != name:
-            row = await asyncio.to_thread(self._rows.row, name)
-            self._refuse_stopped(row)
-            self._refuse_superseded(row)
-            audience_id, gone = await asyncio.to_thread(self._ownership.take, row)
-            what = f"The audience {row.audience_name!r}"
-            async with leased(self._store, audiences, audience_id, what=what) as lease:
-                ledger = Ledger(self._store, lease)
-                engine = Engine(self._workspace, self._cohorts, self._connections, ledger)
-                run = await self._unfinished(row, audience_id, gone, ledger, engine, report, stop)
-                if run and run.sync != name and run.state is RunState.HELD:
-                    continue  # it makes way, because this sync writes the audience now
-                if not gone and (run is None or run.sync != name):
-                    if trigger == SCHEDULE and not self.is_due(name, now()):
-                        raise Busy(f"The sync {name} was run by another process a moment ago.")
-                    version = self._cohorts.get(row.cohort_name).version
-                    run_id = ledger.open_run(sync=row, audience_id=audience_id, trigger=trigger, cohort_version=version)
-                    served(self._store, self._workspace.project, row)
-                    run = await engine.carry_out(run_id, report, stop)
-        await asyncio.to_thread(self._after, row, run)
-        return run
+        return await self._runner.run(name, trigger, report or (lambda progress: None), stop or threading.Event())
 
     async def approve(
         self, run_id: int, *, reason: str = "", report: Report | None = None, stop: threading.Event | None = None
@@ -158,22 +133,11 @@ class Syncs:
         Killed in the middle, the next run goes on with it. Raises NotFound, UsageError (it does not wait any more:
         somebody was quicker), Held (the world has moved since it was planned), and as `run`.
         """
-        row = await asyncio.to_thread(self._rows.row, self._decisions.sync_of(run_id))
-        self._refuse_stopped(row)
-        self._refuse_superseded(row)
-        await asyncio.to_thread(self._decisions.approve, run_id, row, reason)
-        return await self._decided(run_id, row, report, stop)
+        return await self._runner.approve(run_id, reason, report or (lambda progress: None), stop or threading.Event())
 
     async def refuse(self, run_id: int, *, reason: str = "") -> Run:
         """Let nothing leave of what a held run holds. The next run plans anew. Raises NotFound, UsageError."""
-        row = await asyncio.to_thread(self._rows.row, self._decisions.sync_of(run_id))
-        await asyncio.to_thread(self._decisions.refuse, run_id, reason)
-        return await self._decided(run_id, row, None, None)
-
-    async def _decided(self, run_id: int, row: Row[Any], report: Report | None, stop: threading.Event | None) -> Run:
-        run = await self._decisions.go_on(run_id, report or (lambda progress: None), stop or threading.Event())
-        await asyncio.to_thread(self._after, row, run)
-        return run
+        return await self._runner.refuse(run_id, reason)
 
     def plan(self, name: str) -> Preview:
         """What a run of a sync would do now, and whether a guard would hold it. Changes nothing. Raises NotFound."""
@@ -199,8 +163,8 @@ class Syncs:
     def list(self) -> list[Sync]:
         """Every sync with its last run, by name."""
         rows = self._rows.all()
-        newest = self._ledger.newest([row.id for row in rows])
-        return [_sync(row, newest.get(row.id)) for row in rows]
+        newest = self._runs.newest([row.id for row in rows])
+        return [sync_of(row, newest.get(row.id)) for row in rows]
 
     def get(self, name: str) -> Sync:
         """The sync called `name`, with its last run. Raises NotFound with the nearest name."""
@@ -211,13 +175,13 @@ class Syncs:
         return self._with_last_run(self._rows.row_or_removed(name))
 
     def _with_last_run(self, row: Row[Any]) -> Sync:
-        last = self._ledger.runs(project_id=self._workspace.project.id, sync_id=row.id, limit=1)
-        return _sync(row, last[0] if last else None)
+        last = self._runs.of_project(self._workspace.project.id, sync_id=row.id, limit=1)
+        return sync_of(row, last[0] if last else None)
 
     def runs(self, name: str = "", *, limit: int = 100) -> Sequence[Run]:
         """The newest runs, of one sync (a removed one too, as `find`) or of all, newest first."""
         sync_id = self._rows.row_or_removed(name).id if name else None
-        return self._ledger.runs(project_id=self._workspace.project.id, sync_id=sync_id, limit=limit)
+        return self._runs.of_project(self._workspace.project.id, sync_id=sync_id, limit=limit)
 
     def quarrels(self) -> Sequence[str]:
         """A sentence for each active sync that does not run, because an older one writes the same audience."""
@@ -225,7 +189,7 @@ class Syncs:
 
     def rejected(self, run_id: int, *, limit: int = 200) -> Sequence[Rejected]:
         """Members that the partner refused in a run and has not taken since."""
-        return self._ledger.rejected(run_id, limit)
+        return self._ledger.refused.of_run(run_id, limit)
 
     def change(self, name: str, *, schedule: Schedule | None = None, mapping: Mapping[str, str] | None = None) -> Sync:
         """Let a sync run by that schedule and with that mapping, from its next run on; what is None stays as it is.
@@ -256,7 +220,7 @@ class Syncs:
         Raises UsageError when another active sync writes its audience.
         """
         row = self._rows.row(name)
-        self._refuse_superseded(row)
+        self._ownership.refuse_superseded(row)
         resume(self._store, row)
         return self.get(name)
 
@@ -297,73 +261,7 @@ class Syncs:
 
     def is_due(self, name: str, at: datetime) -> bool:
         """Whether a sync is due at `at`; not so if it was removed meanwhile."""
-        try:
-            sync_id = self._rows.row(name).id
-        except NotFound:
-            return False
-        return bool(due_syncs(self._store, at, sync_id=sync_id))
-
-    async def _unfinished(
-        self,
-        row: Row[Any],
-        audience_id: int,
-        gone: bool,
-        ledger: Ledger,
-        engine: Engine,
-        report: Report,
-        stop: threading.Event,
-    ) -> Run | None:
-        """Go on with the run of the audience that somebody left, whichever sync it is of; a held one waits on."""
-        run_id = await asyncio.to_thread(ledger.unfinished, audience_id)
-        if run_id is None:
-            return None
-        if (await asyncio.to_thread(ledger.row, run_id)).state == RunState.HELD:
-            run = await self._decisions.at_tick(run_id, row, engine, gone=gone)
-            if run is not None:
-                served(self._store, self._workspace.project, row)
-            return run
-        await asyncio.to_thread(ledger.resume, run_id)
-        return await engine.carry_out(run_id, report, stop)
-
-    def _after(self, row: Row[Any], run: Run) -> None:
-        if row.state != ACTIVE or not isinstance(schedule_of(row), Once):
-            return
-        if run.state is RunState.DONE:
-            self._set(row.id, state=DONE, next_run_at=None)
-        elif run.state is RunState.REFUSED:
-            self._set(row.id, state=STOPPED, next_run_at=None, message=run.message)
-        else:
-            self._set(row.id, next_run_at=now() + RETRY_ONCE_AFTER)
-
-    def _refuse_stopped(self, row: Row[Any]) -> None:
-        if row.connection_state in STOPPED_STATES:
-            raise CredentialRefused(
-                f"The connection {row.connection_name} is stopped: {row.connection_message}",
-                hint=f"Mend it with `hub connection edit {row.connection_name}`; "
-                f"`hub connection check {row.connection_name}` tells whether it works.",
-            )
-
-    def _refuse_superseded(self, row: Row[Any]) -> None:
-        writer = self._ownership.rival(row)
-        if writer is not None:
-            raise self._ownership.refusal(writer, row.audience_name, row.connection_id)
-
-    def _take_over(self, transaction: Transaction, where: Row[Any], audience: str, *, by: str) -> None:
-        """Stop the sync that writes the audience so far, if it is the very one that was named; refuse any other."""
-        for writer in self._ownership.writers(transaction, self._ownership.spot(where, audience)):
-            if (writer.connection_id, writer.audience_name) != (where.id, audience):
-                raise self._ownership.refusal(writer, audience, where.id)
-            transaction.execute(
-                syncs.update()
-                .where(syncs.c.id == writer.id)
-                .values(
-                    state=STOPPED,
-                    message=f"The sync {by} writes this audience now.",
-                    next_run_at=None,
-                    paused_at=None,
-                    updated_at=now(),
-                )
-            )
+        return is_due(self._store, self._rows, name, at)
 
     def _set(self, sync_id: int, **values: Any) -> None:
         with self._store.writing() as connection:
@@ -377,22 +275,3 @@ def _still_there(transaction: Transaction, table: Table, key: int, what: str) ->
     if found is None:
         raise NotFound(f"{what} was removed a moment ago.")
     return found
-
-
-def _sync(row: Row[Any], last_run: Run | None) -> Sync:
-    return Sync(
-        id=row.id,
-        name=row.name,
-        cohort=row.cohort_name,
-        connection=row.connection_name,
-        audience=row.audience_name,
-        schedule=schedule_of(row),
-        mapping=row.mapping,
-        state=REMOVED if row.removed_at else PAUSED if row.paused_at else row.state,
-        message=row.message,
-        next_run_at=row.next_run_at,
-        missed=row.missed,
-        leavers=Leavers(row.leavers),
-        created_at=row.created_at,
-        last_run=last_run,
-    )

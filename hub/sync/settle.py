@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from hub.clock import now
 from hub.lake.tables import DELIVERIES, HELD
-from hub.sync.ledger import Batch, Refused
+from hub.sync.batches import Batch
+from hub.sync.refused import Refused
 from hub.sync.states import Action, BatchState
 
 if TYPE_CHECKING:

@@ -1,8 +1,11 @@
-"""The states of a run, and the only moves between them."""
+"""The states of syncs, runs and batches, and the only moves of a run."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+ACTIVE, DONE, PAUSED, STOPPED, REMOVED = "active", "done", "paused", "stopped", "removed"
+"""What a sync is: on its schedule; a one-time sync that has run; waiting until it is resumed; off; gone."""
 
 
 class RunState(StrEnum):

@@ -25,7 +25,7 @@ from hub import (
 from hub.errors import PluginError, UsageError
 from hub.store.tables import exceptions
 from hub.sync.held import held_by
-from hub.sync.ledger import Ledger
+from hub.sync.refused import RefusedMembers
 from hub.sync.states import RunState
 from tests.customers import NAMES, buy, email, in_cohort
 from tests.sync.tiny import Tiny
@@ -306,13 +306,13 @@ async def test_a_refusal_is_forgotten_when_its_person_is_in_neither_the_cohort_n
 async def test_settling_asks_for_refusals_a_piece_of_the_plan_at_a_time(tiny, monkeypatch):
     monkeypatch.setattr("hub.sync.settle.ROWS_AT_ONCE", 10)
     asked: list[tuple[int, int]] = []
-    whole = Ledger.refused_in
+    whole = RefusedMembers.of_batches
 
-    def some(ledger, run_id, first, last):
+    def some(refused, run_id, first, last):
         asked.append((first, last))
-        return whole(ledger, run_id, first, last)
+        return whole(refused, run_id, first, last)
 
-    monkeypatch.setattr(Ledger, "refused_in", some)
+    monkeypatch.setattr(RefusedMembers, "of_batches", some)
     Tiny.answer = every_second
 
     run = await tiny.syncs.run("s")

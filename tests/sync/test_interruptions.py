@@ -22,6 +22,7 @@ from hub.sync import held as held_module
 from hub.sync.engine import Engine
 from hub.sync.held import compact
 from hub.sync.ledger import Ledger
+from hub.sync.preparing import Preparation
 from hub.sync.states import RunState
 from tests.customers import NAMES, buy, email, in_cohort
 from tests.sync.test_answers import adds_up, held, raises
@@ -47,8 +48,8 @@ def killed_in(monkeypatch, owner: type, method: str, *, after: bool = False) -> 
 
 STATEMENTS = [
     (Ledger, "open_run"),
-    (Engine, "_evaluate"),
-    (Engine, "_plan"),
+    (Preparation, "evaluate"),
+    (Preparation, "plan"),
     (Ledger, "plan"),
     (Ledger, "sent"),
     (Ledger, "acknowledged"),
@@ -99,9 +100,9 @@ async def test_killed_after_the_audience_was_found_gone_the_run_ends_and_a_new_o
     assert all(run.finished for run in tiny.syncs.runs("s"))
 
 
-@pytest.mark.parametrize("broken_off_in", ["_plan", "_end_delivery", "_settle"])
+@pytest.mark.parametrize("broken_off_in", [(Preparation, "plan"), (Engine, "_end_delivery"), (Engine, "_settle")])
 async def test_a_run_whose_files_were_deleted_ends_and_the_next_one_delivers(tiny, monkeypatch, broken_off_in):
-    revive = killed_in(monkeypatch, Engine, broken_off_in)
+    revive = killed_in(monkeypatch, *broken_off_in)
     with pytest.raises(_Killed):
         await tiny.syncs.run("s")
     revive()

@@ -17,9 +17,10 @@ from hub.clock import now
 from hub.lake.lake import Lake
 from hub.lake.reading import reading
 from hub.lake.tables import DELIVERIES, HELD
+from hub.sync.batches import Batch
 from hub.sync.held import held_by
-from hub.sync.ledger import Batch, Refused
 from hub.sync.plan import MEMBERS, Plan, write_parked, write_plan
+from hub.sync.refused import Refused
 from hub.sync.settle import Settled, settle
 from hub.sync.states import Action, BatchState
 

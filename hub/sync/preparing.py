@@ -1,0 +1,132 @@
+"""A run's first two steps on the way from one state to the next: the cohort evaluated, the plan fixed or held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hub.cohorts.asked import asked_for
+from hub.cohorts.counting import record_now
+from hub.cohorts.members import qualified
+from hub.connectors.connections import Connections
+from hub.connectors.contract import Ability
+from hub.people.views import identity_map
+from hub.sync.basis import basis_of, rests_on
+from hub.sync.holding import Verdict, held_version, said_of, verdict
+from hub.sync.ledger import Ledger
+from hub.sync.parties import Parties
+from hub.sync.plan import (
+    Plan,
+    members_file,
+    parked_file,
+    plan_file,
+    stale_parked,
+    write_members,
+    write_parked,
+    write_plan,
+)
+from hub.sync.states import Leavers, RunState
+
+if TYPE_CHECKING:
+    from hub.workspace import Workspace
+
+
+class Preparation:
+    """Evaluates and plans runs. Whoever calls it holds the lease of the run's audience."""
+
+    def __init__(self, workspace: Workspace, connections: Connections, ledger: Ledger) -> None:
+        self._workspace = workspace
+        self._connections = connections
+        self._ledger = ledger
+
+    def evaluate(self, parties: Parties) -> None:
+        """Write down who is in the cohort."""
+        kind = self._connections.kind(parties.connection)
+        asked = asked_for(self._workspace, [parties.cohort])[0]
+        file = members_file(self._workspace, parties.run.id)
+        with self._workspace.reading() as reader:
+            people = qualified(
+                reader,
+                self._workspace.project,
+                asked.question,
+                key=kind.matching.keys[0],
+                mapping=parties.run.mapping,
+            )
+            write_members(reader, people, file)
+        with self._workspace.reading_here() as reader:
+            record_now(self._workspace, reader, asked, reader.files(file))
+        self._ledger.move(
+            parties.run.id,
+            RunState.PLANNING,
+            as_of=asked.question.now,
+            cohort_version=asked.cohort.version,
+            rests_on=rests_on(self._workspace, asked),
+        )
+
+    def plan(self, parties: Parties) -> None:
+        """Compare them with what the audience holds, let the guards look, and fix the plan."""
+        kind = self._connections.kind(parties.connection)
+        run_id, audience_id = parties.run.id, parties.audience.id
+        members = members_file(self._workspace, run_id)
+        parked = write_parked(self._ledger.refused.of_audience(audience_id), parked_file(self._workspace, run_id))
+        with self._workspace.reading_here() as reader:
+            plan = write_plan(
+                reader,
+                members=members,
+                plan=plan_file(self._workspace, run_id),
+                audience_id=audience_id,
+                targets=parties.run.mapping,
+                parked=parked,
+                connector_version=kind.version,
+                can_remove=Ability.REMOVE in kind.abilities,
+                identity=identity_map(reader, self._workspace.project),
+                leavers=Leavers(parties.sync.leavers),
+            )
+            version = held_version(reader, audience_id)
+            if parked:
+                for keys in stale_parked(reader, members=members, parked=parked, audience_id=audience_id):
+                    self._ledger.refused.forget(audience_id, keys)
+        found = verdict(
+            self._workspace,
+            sync=parties.sync,
+            cohort=parties.cohort,
+            basis=basis_of(self._ledger.row(run_id), parties.cohort),
+            plan=plan,
+            run_id=run_id,
+        )
+        self._ledger.plan(
+            run_id,
+            plan.batches(kind.limits.batch_size),
+            hold=found.holds,
+            held_version=version,
+            **_figures(plan),
+            **found.figures(),
+            **_words(found, parties.sync.name, run_id),
+        )
+        members.unlink(missing_ok=True)
+        parked_file(self._workspace, run_id).unlink(missing_ok=True)
+
+
+def _figures(plan: Plan) -> dict[str, Any]:
+    return {
+        "qualified": plan.qualified,
+        "skipped": dict(plan.skipped),
+        "to_add": plan.to_add,
+        "to_update": plan.to_update,
+        "to_remove": plan.to_remove,
+        "unchanged": plan.unchanged,
+        "parked": plan.parked,
+        "plan_digest": plan.digest,
+        "held_before": plan.held,
+        "leavers": plan.leavers.value,
+    }
+
+
+def _words(found: Verdict, sync: str, run_id: int) -> dict[str, str]:
+    """What a held run says for itself, while it waits."""
+    if found.holds is None:
+        return {}
+    return {
+        "message": said_of([concern.figures() for concern in found.concerns]),
+        "hint": f"`hub sync approve {run_id}` lets it go, `hub sync refuse {run_id}` does not; `hub sync plan {sync}` "
+        "shows who.",
+    }
