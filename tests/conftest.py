@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from hub.app import Hub
-from hub.projects import initialise
-from hub.settings import load
+from tests.databases import ON_POSTGRESQL, Homes, Server, server
 
 HUB = str(Path(sys.executable).with_name("hub"))
 
@@ -26,18 +25,34 @@ def _own_environment(monkeypatch, tmp_path):
     monkeypatch.setattr("hub.settings.DEFAULT_HOME", tmp_path / "default-home")
 
 
+def pytest_collection_modifyitems(items):
+    """What is about SQLite's files has no meaning on a server."""
+    if ON_POSTGRESQL:
+        for item in items:
+            if item.get_closest_marker("embedded"):
+                item.add_marker(pytest.mark.skip(reason="is about the embedded database"))
+
+
 @pytest.fixture(scope="session")
-def _new_home(tmp_path_factory) -> Path:
-    """A new hub's home, made once: a copy costs a twentieth of running every migration."""
-    path = tmp_path_factory.mktemp("template") / "home"
-    initialise(load(path))
-    return path
+def postgresql() -> Iterator[Server]:
+    """A real PostgreSQL, for all tests of a session that ask for it."""
+    with server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory, request) -> Homes:
+    """Homes of new hubs, on the database that the session's tests are for. One is made once: a copy costs a twentieth
+    of running every migration."""
+    database = request.getfixturevalue("postgresql") if ON_POSTGRESQL else None
+    return Homes(tmp_path_factory.mktemp("template") / "home", database)
 
 
 @pytest.fixture
-def home(tmp_path, _new_home) -> Path:
+def home(tmp_path, homes) -> Iterator[Path]:
     """The home of a new hub, in UTC."""
-    return Path(shutil.copytree(_new_home, tmp_path / "home"))
+    with homes.new(tmp_path / "home") as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, select
-from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
 from hub.store.lease import may_be_alive
@@ -58,8 +57,8 @@ class AccountBooks:
         Nobody is granted what another still has. Whoever has more under way than he may, because others have come,
         keeps that in the books and begins no other: at the next call what is done is free.
         """
-        with self.store.writing() as connection:
-            next_at = self._locked(connection)
+        with self._writing() as connection:
+            next_at = self._next_at(connection)
             others = self._others(connection, owner)
             wanted = {owner: wants, **{one: wanted for one, (wanted, _) in others.items()}}
             shares = fair_shares(self.concurrency, wanted)
@@ -70,31 +69,33 @@ class AccountBooks:
 
     def leave(self, owner: str) -> None:
         """Give everything back."""
-        with self.store.writing() as connection:
+        with self._writing() as connection:
             connection.execute(delete(account_shares).where(self._this(owner)))
 
     def reserve(self, count: int, apart: int) -> list[Instant]:
         """The next `count` instants, `apart` microseconds each, at which nobody else may send a request."""
-        with self.store.writing() as connection:
-            first = max(self._locked(connection), _now())
+        with self._writing() as connection:
+            first = max(self._next_at(connection), _now())
             self._move(connection, first + count * apart)
         return [first + number * apart for number in range(count)]
 
     def hold_off(self, until: Instant) -> None:
         """Keep everybody from beginning a request before `until`."""
-        with self.store.writing() as connection:
-            if self._locked(connection) < until:
+        with self._writing() as connection:
+            if self._next_at(connection) < until:
                 self._move(connection, until)
 
-    def _locked(self, connection: Connection) -> Instant:
-        """When the next request may begin. Keeps others out of this account's books until the transaction ends."""
-        query = select(account_paces.c.next_at).where(account_paces.c.account == self.account).with_for_update()
+    def _writing(self) -> AbstractContextManager[Connection]:
+        """A transaction on this account's books. Those of other accounts, and all else, need not wait for it."""
+        return self.store.writing(turn=f"account {self.account}")
+
+    def _next_at(self, connection: Connection) -> Instant:
+        """When the next request may begin."""
+        query = select(account_paces.c.next_at).where(account_paces.c.account == self.account)
         found = connection.execute(query).scalar()
         if found is None:
-            with suppress(IntegrityError), connection.begin_nested():  # another process may be first
-                connection.execute(account_paces.insert().values(account=self.account, next_at=0))
-            found = connection.execute(query).scalar_one()
-        return int(found)
+            connection.execute(account_paces.insert().values(account=self.account, next_at=0))
+        return int(found or 0)
 
     def _others(self, connection: Connection, owner: str) -> dict[str, tuple[int, int]]:
         """What each of the others wants and has. Those who are gone are taken out."""

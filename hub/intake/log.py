@@ -117,7 +117,7 @@ class IntakeLog:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = Store(url, _PRAGMAS)
+        self._store = Store(url, _PRAGMAS, turn="intake log")
 
     def exists(self) -> bool:
         """Whether the log was made. Makes no file."""
@@ -132,8 +132,6 @@ class IntakeLog:
         if self.exists():
             return
         with self._store.writing() as connection:
-            if not self._store.embedded:
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7319482)")  # two may come at once
             _metadata.create_all(connection)
             if not connection.execute(select(_meta.c.one)).first():
                 empty = {"last_id": 0, "wanted": 0, "entries": 0, "records": 0, "bytes": 0}
@@ -142,7 +140,7 @@ class IntakeLog:
     def append(self, arrivals: Sequence[Arrival]) -> int:
         """Keep arrivals, all or none: they are on the disk when this returns. Returns the number of the last one."""
         with self._store.writing() as connection:
-            last = connection.execute(select(_meta.c.last_id).with_for_update()).scalar_one()
+            last = connection.execute(select(_meta.c.last_id)).scalar_one()
             if not arrivals:
                 return int(last)
             rows = [
@@ -192,7 +190,6 @@ class IntakeLog:
         """Take out the entries up to number `upto`, and give free space that is more than a little back to the disk."""
         these = _entries.c.id <= upto
         with self._store.writing() as connection:
-            connection.execute(select(_meta.c.one).with_for_update())
             sums = func.count(), func.sum(_entries.c.records), func.sum(_entries.c.bytes)
             entries, records, size = connection.execute(select(*sums).where(these)).one()
             if not entries:

@@ -6,15 +6,29 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hub.errors import NotInitialised, StoreError, UsageError
+from hub.store import postgresql
 
 BUSY_SECONDS = 30
+AWAY_SECONDS = 5.0
+"""For how long a server that was there before is waited for, before each transaction."""
+_LOOKS_EVERY = 0.2  # seconds
+_LOCK_NOT_AVAILABLE = "55P03"
 _LITTLE_ROOM = 64 * 1024  # bytes
 SCHEMA_HEAD = "0008"
 """The newest migration. A test holds it against the migrations folder."""
@@ -23,44 +37,66 @@ SCHEMA_HEAD = "0008"
 class Store:
     """The control plane behind one SQLAlchemy URL. Safe to use from several threads and processes."""
 
-    def __init__(self, url: str, pragmas: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, pragmas: Mapping[str, str] | None = None, *, turn: str = "control plane") -> None:
         """Open the database at `url` when it is first used. `pragmas` are what SQLite is told beside, or instead of,
-        what it is always told."""
-        try:
-            parsed = make_url(url)
-        except ArgumentError as error:
-            raise StoreError(
-                "HUB_DATABASE_URL is not a database URL.", hint="It has the form postgresql+psycopg://..."
-            ) from error
-        self.url = parsed
-        self.embedded = parsed.get_backend_name() == "sqlite"
-        self.engine = _engine(parsed)
+        what it is always told. On PostgreSQL, transactions that write follow one another when their `turn` is the same.
+        """
+        self.url = _parsed(url)
+        self.embedded = self.url.get_backend_name() == "sqlite"
+        self.engine = _engine(self.url)
+        self._turn = turn
+        self._was_there = False
         if self.embedded:
             _prepare_sqlite(self.engine, pragmas or {})
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, turn: str = "", patience: float = AWAY_SECONDS) -> Iterator[Connection]:
         """One transaction that writes: committed at the end, rolled back when anything is raised.
 
-        SQLite takes its write lock at once, so that no work is lost to a lock found late.
-        Raises StoreError when the database is locked for longer than 30 s, full or away.
+        What it reads stays as it is until it ends, because others that write wait for it: on SQLite all, on PostgreSQL
+        those of the same turn (left out: the store's). Raises StoreError when the database is locked for longer than
+        30 s, full or away. A server that was there before is waited for, `patience` seconds at most.
         """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
-            yield connection
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """One short transaction that only reads. It must not outlive a page of rows."""
-        with self._transaction("BEGIN") as connection:
-            yield connection
-
-    @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
-        with self.told(), self.engine.connect() as connection:
-            if self.embedded:
-                connection.exec_driver_sql(begin)
+        with self.told(), self._connected(patience, turn or self._turn) as connection:
             yield connection
             connection.commit()
+
+    @contextmanager
+    def reading(self, *, patience: float = AWAY_SECONDS) -> Iterator[Connection]:
+        """One short transaction that only reads, and sees one instant. It must not outlive a page of rows.
+
+        Raises StoreError as `writing` does.
+        """
+        with self.told(), self._connected(patience) as connection:
+            yield connection
+            connection.commit()
+
+    def _connected(self, patience: float, turn: str = "") -> Connection:
+        """A connection whose transaction has begun; one that writes if there is a `turn` for it."""
+        until = monotonic() + patience
+        while True:
+            connection = None
+            try:
+                connection = self.engine.connect()
+                self._begin(connection, turn)
+            except BaseException as error:
+                if connection is not None:
+                    connection.close()
+                if not self._was_there or not _is_away(error) or monotonic() >= until:
+                    raise
+                sleep(_LOOKS_EVERY)
+            else:
+                self._was_there = not self.embedded
+                return connection
+
+    def _begin(self, connection: Connection, turn: str) -> None:
+        if self.embedded:
+            # the write lock at once: no work is lost to a lock found late
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if turn else "BEGIN")
+        elif turn:
+            postgresql.take_turn(connection, turn, waits=BUSY_SECONDS)
+        else:
+            postgresql.begin_reading(connection)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -74,12 +110,15 @@ class Store:
             raise UsageError(
                 f"{error.object!r} is not UTF-8.", hint="Names are text: write this one in other letters."
             ) from error
-        except OperationalError as error:
+        except IntegrityError:
+            raise  # a rule of a table, which whoever writes knows
+        except (DBAPIError, PoolTimeout) as error:
             raise _unusable(error, self) from error
-        except SQLAlchemyError as error:
-            if type(error).__name__ in ("ProgrammingError", "DatabaseError"):
-                raise _unusable(error, self) from error
-            raise
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for people: its URL without the password."""
+        return self.url.difference_update_query(["password"]).render_as_string(hide_password=True)
 
     def check_schema(self) -> None:
         """Make sure that the database has this hub's schema.
@@ -109,6 +148,16 @@ class Store:
             raise _unusable(error, self) from error
 
 
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:  # which may hold the password
+        raise StoreError(
+            "HUB_DATABASE_URL is not a database URL.", hint="It has the form postgresql+psycopg://..."
+        ) from error
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgres", "postgresql") else parsed
+
+
 def _engine(url: URL) -> Engine:
     backend = url.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
@@ -117,7 +166,7 @@ def _engine(url: URL) -> Engine:
             hint="It has the form postgresql+psycopg://...",
         )
     try:
-        return create_engine(url, pool_pre_ping=backend != "sqlite")
+        return create_engine(url) if backend == "sqlite" else postgresql.make_engine(url)
     except (ImportError, NoSuchModuleError) as error:
         raise StoreError(
             f"The driver of HUB_DATABASE_URL ({url.drivername}) is not installed.",
@@ -154,14 +203,19 @@ def _no_room(store: Store) -> bool:
     return store.embedded and folder.exists() and shutil.disk_usage(folder).free < _LITTLE_ROOM
 
 
+def _is_away(error: BaseException) -> bool:
+    """Whether a server has gone away, or has no room for one more just now; a lock that is held is neither."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE
+
+
 def _unusable(error: SQLAlchemyError, store: Store) -> StoreError:
-    said = str(getattr(error, "orig", error)).strip().splitlines()[0]
-    place = store.url.render_as_string(hide_password=True)
-    if "locked" in said:
+    said = next(iter(str(getattr(error, "orig", error)).strip().splitlines()), type(error).__name__).strip(" .")
+    if "locked" in said or getattr(getattr(error, "orig", None), "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        said = "it is locked"
         hint = f"Another process has been writing for over {BUSY_SECONDS} s. Run the command again."
     elif "full" in said or _no_room(store):
         said = "the disk is full"
         hint = "Make room on the disk and run the command again: it goes on where it stopped."
     else:
         hint = "Run `hub doctor`."
-    return StoreError(f"The database {place} cannot be used: {said}.", hint=hint)
+    return StoreError(f"The database {store.place} cannot be used: {said}.", hint=hint)

