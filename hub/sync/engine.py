@@ -16,8 +16,9 @@ from hub.connectors.connections import Connections
 from hub.connectors.contract import Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
 from hub.store.tables import audiences
-from hub.sync.attempts import Attempts
+from hub.sync.attempts_writing import Attempts
 from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
+from hub.sync.delivered import note_delivered
 from hub.sync.held import compact
 from hub.sync.holding import REFUSED, REPLACED, end_wait
 from hub.sync.ledger import Ledger
@@ -210,6 +211,7 @@ class Engine:
         ended = RunState.FAILED if failed else RunState.DONE
         if run.decision in (REFUSED, REPLACED):
             ended = RunState.REFUSED
+        note_delivered(self._workspace, parties, complete=ended is RunState.DONE)
         self._ledger.move(run_id, ended, message=_closing_words(run))
         if not run.planned:
             forget_plan(self._workspace, run_id)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.sync.guards import Concern
 from hub.sync.schedule import After, Cron, Every, Schedule
 from hub.sync.states import FINAL, Leavers, RunState
+
+if TYPE_CHECKING:
+    from hub.sync.freshness import Freshness
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class Sync:
     created_at: datetime
     last_run: Run | None = None
     leavers: Leavers = Leavers.REMOVE
+    freshness: Freshness | None = None
 
     @property
     def every(self) -> timedelta | None:
@@ -162,6 +166,7 @@ class Sync:
             "next_run_at": self.next_run_at.isoformat() if self.next_run_at else None,
             "missed": self.missed,
             "leavers": self.leavers.value,
+            "freshness": self.freshness.figures() if self.freshness else None,
             "last_run": self.last_run.figures() if self.last_run else None,
         }
 

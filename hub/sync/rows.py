@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, select
 from hub.errors import AlreadyExists, NotFound, UsageError
 from hub.store.store import Store
 from hub.store.tables import cohorts, connections, syncs
+from hub.sync.freshness import Freshness
 from hub.sync.models import Run, Sync
 from hub.sync.schedule import schedule_of
 from hub.sync.states import PAUSED, REMOVED, Leavers
@@ -93,7 +94,7 @@ class SyncRows:
         )
 
 
-def sync_of(row: Row[Any], last_run: Run | None) -> Sync:
+def sync_of(row: Row[Any], last_run: Run | None, freshness: Freshness | None = None) -> Sync:
     """A row that `SyncRows` found, as people see it."""
     return Sync(
         id=row.id,
@@ -110,4 +111,5 @@ def sync_of(row: Row[Any], last_run: Run | None) -> Sync:
         leavers=Leavers(row.leavers),
         created_at=row.created_at,
         last_run=last_run,
+        freshness=freshness,
     )

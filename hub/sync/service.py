@@ -16,10 +16,12 @@ from hub.connectors.connections import Connections
 from hub.errors import NotFound
 from hub.store.lease import leased
 from hub.store.tables import audiences, cohorts, connections, runs, syncs
-from hub.sync.attempts import Attempt, attempts_of
+from hub.sync.attempts import Attempt
+from hub.sync.attempts_reading import attempts_of
 from hub.sync.changing import begun, change, pause, resume
 from hub.sync.due import due_syncs, is_due
 from hub.sync.engine import Engine
+from hub.sync.freshness import freshness_of, set_within
 from hub.sync.guards import Thresholds
 from hub.sync.ledger import Ledger
 from hub.sync.models import Rejected, Report, Run, Sync
@@ -160,11 +162,21 @@ class Syncs:
         set_leavers(self._store, row, leavers, self._connections.kind(row.connection_name))
         return self.get(name)
 
-    def list(self) -> list[Sync]:
-        """Every sync with its last run, by name."""
+    def list(self, *, at: datetime | None = None) -> list[Sync]:
+        """Every sync with its last run, by name, and how fresh it is at `at` (None: now)."""
         rows = self._rows.all()
         newest = self._runs.newest([row.id for row in rows])
-        return [sync_of(row, newest.get(row.id)) for row in rows]
+        fresh = freshness_of(self._store, rows, newest, self._workspace.project.timezone, at)
+        return [sync_of(row, newest.get(row.id), fresh[row.id]) for row in rows]
+
+    def freshness(self, name: str, *, within: timedelta | None = None, usual: bool = False) -> Sync:
+        """Say how old a change may become before the sync is late; with `usual` its schedule says so again.
+
+        Raises NotFound, UsageError (shorter than a minute).
+        """
+        if within is not None or usual:
+            set_within(self._store, self._rows.row(name).id, within)
+        return self.get(name)
 
     def get(self, name: str) -> Sync:
         """The sync called `name`, with its last run. Raises NotFound with the nearest name."""
@@ -175,8 +187,9 @@ class Syncs:
         return self._with_last_run(self._rows.row_or_removed(name))
 
     def _with_last_run(self, row: Row[Any]) -> Sync:
-        last = self._runs.of_project(self._workspace.project.id, sync_id=row.id, limit=1)
-        return sync_of(row, last[0] if last else None)
+        project = self._workspace.project
+        newest = self._runs.newest([row.id])
+        return sync_of(row, newest.get(row.id), freshness_of(self._store, [row], newest, project.timezone)[row.id])
 
     def runs(self, name: str = "", *, limit: int = 100) -> Sequence[Run]:
         """The newest runs, of one sync (a removed one too, as `find`) or of all, newest first."""

@@ -13,6 +13,7 @@ sync_freshness = Table(
     Column("delivered_to", UtcDateTime),  # every change up to then was acknowledged; null: no run has ended well
     Column("run_id", BigInteger),  # the run that moved it last
     Column("slowest_seconds", Float, nullable=False, default=0, server_default="0"),  # of the last runs that ended well
+    Column("latencies", JSON, nullable=False, default=list, server_default="[]"),  # of the last runs that had any
     Column("within_seconds", BigInteger),  # how old a change may become, if a person has said so
 )
 

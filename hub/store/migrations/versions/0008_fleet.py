@@ -55,6 +55,7 @@ def _add_alerts() -> None:
         sa.Column("delivered_to", UtcDateTime(), nullable=True),
         sa.Column("run_id", sa.BigInteger(), nullable=True),
         sa.Column("slowest_seconds", sa.Float(), nullable=False, server_default="0"),
+        sa.Column("latencies", sa.JSON(), nullable=False, server_default="[]"),
         sa.Column("within_seconds", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["sync_id"], ["syncs.id"], name=op.f("fk_sync_freshness_sync_id")),
         sa.PrimaryKeyConstraint("sync_id", name=op.f("pk_sync_freshness")),
