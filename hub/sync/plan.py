@@ -7,8 +7,6 @@ delivered. A plan is immutable: what it says is what runs.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hub.clock import now
-from hub.errors import StoreError
 from hub.lake.reading import DuckDbReader, Reader
 from hub.lake.tables import TIME
 from hub.people.views import with_person
 from hub.sync.held import held_by
+from hub.sync.plan_rows import changes_of, disk, keep, write_sorted
 from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 NO_PROFILE, NO_KEY, SHARED_KEY = "no profile", "no key", "shared key"
 """Why somebody in the cohort cannot go out: no profile property at all; no value for the match key; or somebody
 else has the same value, and goes out for both."""
-
-ROWS_IN_GROUP = 50_000
 
 _MAP = pa.map_(pa.string(), pa.string())
 MEMBERS = pa.schema([("person", pa.string()), ("has_profile", pa.bool_()), ("key", pa.string()), ("mapped", _MAP)])
@@ -109,10 +105,10 @@ def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
     """Write the evaluated cohort (`person, has_profile, key, mapped`) to `path`, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".writing")
-    with _disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
+    with disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
         for batch in reader.batches(people[MEMBERS.names]):
             writer.write_batch(batch.cast(MEMBERS))
-    _keep(unfinished, path)
+    keep(unfinished, path)
 
 
 def write_plan(
@@ -138,7 +134,7 @@ def write_plan(
     people = reader.files(members)
     counts = _count(reader, people)
     going = _going(people, shared=counts.shared)
-    changes = _changes(going, held_by(reader, audience_id), sorted(targets), leavers)
+    changes = changes_of(going, held_by(reader, audience_id), sorted(targets), leavers)
     changes = with_person(changes, identity, of="person") if identity is not None else changes
     if leavers is Leavers.KEEP or (leavers is Leavers.REMOVE and not can_remove):
         changes = changes.filter(changes.rank < 2)
@@ -146,7 +142,7 @@ def write_plan(
     held_back = changes.semi_join(waiting, ["key", "action", "fingerprint"]) if waiting is not None else None
     if waiting is not None:
         changes = changes.anti_join(waiting, ["key", "action", "fingerprint"])
-    digest = _write_sorted(reader, changes, plan)
+    digest = write_sorted(reader, changes, plan)
     sent = _by_action(reader, reader.files(plan))
     kept_back = _by_action(reader, held_back) if held_back is not None else dict.fromkeys(Action, 0)
     touched = sum(each[action] for each in (sent, kept_back) for action in (Action.ADD, Action.UPDATE))
@@ -175,7 +171,7 @@ def write_parked(pages: Iterable[Sequence[Any]], path: Path) -> Path | None:
     """Write rows of the exceptions, page by page, to `path`; returns it, or None when there is no row."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = 0
-    with _disk(path), pq.ParquetWriter(path, PARKED, compression="zstd", compression_level=1) as writer:
+    with disk(path), pq.ParquetWriter(path, PARKED, compression="zstd", compression_level=1) as writer:
         for page in pages:
             writer.write_table(_parked_table(page))
             rows += len(page)
@@ -244,60 +240,6 @@ def _going(people: ibis.Table, *, shared: int) -> ibis.Table:
     return going.mutate(nth=ibis.row_number().over(of_key)).filter(lambda row: row.nth == 0).drop("nth")
 
 
-def _changes(going: ibis.Table, held: ibis.Table, targets: list[str], leavers: Leavers) -> ibis.Table:
-    """What is to be done: `rank, action, key, person, fingerprint, send, mapped`, a row a key."""
-    import ibis
-
-    wanted = going.select("key", "person", "mapped")
-    present = held.select("key", "certain", held_person="person", held_mapped="mapped")
-    both = wanted.outer_join(present, "key")
-    is_new = both.certain.isnull()
-    leaves = both.person.isnull()
-    new = {target: both.mapped.get(target) for target in targets}
-    old = {target: both.held_mapped.get(target) for target in targets}
-    differs = {
-        target: new[target].notnull() & (old[target].isnull() | (old[target] != new[target])) for target in targets
-    }
-    anything = ibis.or_(*differs.values()) if differs else ibis.literal(False)
-    everything = is_new | ~both.certain
-    had_any = ibis.or_(*(value.notnull() for value in old.values())) if old else ibis.literal(False)
-    goes = leaves & had_any if leavers is Leavers.CLEAR else leaves
-    rank = ibis.cases((goes, 2), (leaves, 3), (everything, 0), (anything, 1), else_=3)
-    sent = {target: (everything | differs[target]).ifelse(new[target], ibis.null("string")) for target in targets}
-    stays = {target: ibis.coalesce(new[target], old[target]) for target in targets}
-    if leavers is Leavers.CLEAR:  # what was written is told, to be emptied; nothing of it stays
-        sent = {target: leaves.ifelse(old[target], sent[target]) for target in targets}
-        stays = {target: leaves.ifelse(ibis.null("string"), stays[target]) for target in targets}
-    return both.select(
-        rank=rank,
-        action=ibis.cases(
-            (rank == 0, "add"), (rank == 1, "update"), (rank == 2, str(leavers.action or Action.REMOVE)), else_=""
-        ),
-        key=ibis.coalesce(both.key, both.key_right),
-        person=ibis.coalesce(both.person, both.held_person),
-        fingerprint=_fingerprint(new),
-        send=_map(sent),
-        mapped=_map(stays),
-    ).filter(lambda row: row.rank < 3)
-
-
-def _fingerprint(values: Mapping[str, ibis.Value]) -> ibis.Value:
-    import ibis
-
-    text = ibis.literal("")
-    for target, value in values.items():
-        text = text + f"{target}=" + value.fill_null("") + "\x1f"
-    return text
-
-
-def _map(values: Mapping[str, ibis.Value]) -> ibis.Value:
-    import ibis
-
-    if not values:
-        return ibis.null("map<string, string>")
-    return ibis.map(ibis.array(list(values)), ibis.array(list(values.values())))
-
-
 def _waiting(reader: Reader, parked: Path | None, connector_version: str) -> ibis.Table | None:
     """Who was refused, and would be refused again: same action and values, same connector, and no time for a try."""
     if parked is None:
@@ -306,52 +248,9 @@ def _waiting(reader: Reader, parked: Path | None, connector_version: str) -> ibi
     return rows.filter(rows.version == connector_version, rows.retry_at > now()).select("key", "action", "fingerprint")
 
 
-def _write_sorted(reader: DuckDbReader, changes: ibis.Table, path: Path) -> str:
-    import duckdb
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".writing")
-    ordered = changes.order_by("rank", "key").drop("rank")
-    try:
-        reader.backend.to_parquet(ordered, unfinished, ROW_GROUP_SIZE=ROWS_IN_GROUP, COMPRESSION="zstd")
-    except duckdb.Error as error:
-        raise _unwritable(path, error) from error
-    with unfinished.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    _keep(unfinished, path)
-    return digest
-
-
 def _by_action(reader: Reader, rows: ibis.Table) -> dict[Action, int]:
     counted = rows.group_by("action").aggregate(people=rows.count())
     found = dict.fromkeys(Action, 0)
     for batch in reader.batches(counted):
         found |= {Action(row["action"]): row["people"] for row in batch.to_pylist()}
     return found
-
-
-def _keep(unfinished: Path, path: Path) -> None:
-    with _disk(path), unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-class _disk:
-    """Turns a full or failing disk into an error for people."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise _unwritable(self._path, error) from error
-
-
-def _unwritable(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"{path} cannot be written: {str(error).splitlines()[0]}.",
-        hint="Make room on the disk and run the sync again: it goes on where it stopped.",
-    )
