@@ -289,7 +289,7 @@ class Hub:
         """Remove from the ledger what it need not keep any longer (`ledger_days`). Returns what was done, in words."""
         from datetime import timedelta
 
-        from hub.sync.attempts import forget_attempts
+        from hub.sync.attempts_reading import forget_attempts
 
         days = self.settings.ledger_days
         return forget_attempts(self.workspace, timedelta(days=days)) if days else []

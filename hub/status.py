@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from hub.clock import ago, counted, now
-from hub.connectors.connections import CONNECTED
+from hub.connectors.connection import CONNECTED
 from hub.errors import HubError
 from hub.lake import deduplicated
 from hub.lake.lake import Lake

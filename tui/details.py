@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from hub import clock
-from hub.connectors.connections import Connection
+from hub.connectors.connection import Connection
 from hub.sync.models import Progress, Rejected, Run, Sync
 from hub.sync.schedule import After
 from hub.sync.states import RunState

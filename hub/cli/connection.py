@@ -11,7 +11,7 @@ import typer
 from hub.app import Hub
 from hub.cli.context import Json, Yes, confirm, interactive, open_hub, print_json, print_table, say, say_what_goes
 from hub.clock import ago, shown
-from hub.connectors.connections import CONNECTED, Connection
+from hub.connectors.connection import CONNECTED, Connection
 from hub.connectors.fields import SettingField, from_environment, made_up
 from hub.errors import HubError, UsageError
 

@@ -2,72 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-import orjson
 from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
-from hub.connectors.addresses import AddressGuard
+from hub.connectors.connection import CONNECTED, WRONG, Connection, Place, state_after
+from hub.connectors.containing import contained
 from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
 from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
+from hub.connectors.guarding import guard_of
 from hub.connectors.pacing import Pace
 from hub.connectors.plugins import Plugins
 from hub.connectors.shares import AccountBooks
 from hub.errors import (
     AlreadyExists,
-    CredentialRefused,
-    HubError,
     NotFound,
     PartnerError,
-    PluginError,
-    SettingsWrong,
     UsageError,
 )
-from hub.settings import Settings
 from hub.store.removal import Uses, retire_syncs, uses
 from hub.store.secrets import open_vault
 from hub.store.tables import audiences, connections, pulls, syncs
 from hub.workspace import Workspace
 
 T = TypeVar("T")
-
-CONNECTED, REFUSED, WRONG, UNREACHABLE = "connected", "refused", "wrong", "unreachable"
-STOPPED_STATES = (REFUSED, WRONG)
-"""States in which no sync runs, until somebody mends the connection."""
-
-
-@dataclass(frozen=True)
-class Connection:
-    """One account at a partner. `settings` has no secrets. `state` is connected, refused, wrong or unreachable."""
-
-    id: int
-    name: str
-    connector: str
-    label: str
-    state: str
-    message: str
-    account: str
-    checked_at: datetime | None
-    created_at: datetime
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where audiences are: a partner's account, and what of it was chosen (such as one of its lists)."""
-
-    connector: str
-    account: str
-    chosen: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -163,7 +127,7 @@ class Connections:
     def note(self, connection_id: int, error: PartnerError) -> None:
         """Keep what a partner's error means for the connection."""
         said = f"{error.message} {error.hint}".strip()
-        self._update(connection_id, state=_state_after(error), message=said, checked_at=now())
+        self._update(connection_id, state=state_after(error), message=said, checked_at=now())
 
     def list(self) -> list[Connection]:
         """Every connection, by name."""
@@ -340,42 +304,6 @@ class Connections:
         )
 
 
-async def contained(connector: Connector, call: Awaitable[T]) -> T:
-    """Await a connector's call; what is not one of our errors is told as the plugin's fault."""
-    try:
-        return await call
-    except HubError:
-        raise
-    except (Exception, asyncio.CancelledError) as error:
-        if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-            raise
-        raise PluginError(
-            f"The connector {connector.name} failed with {type(error).__name__}: {error}",
-            hint="This is a fault of the plugin; tell its author.",
-        ) from error
-
-
-def _is_being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def guard_of(settings: Settings) -> AddressGuard:
-    """The address guard of a hub: strict, but for the sandboxes that run from its own home."""
-    return AddressGuard(allow_private=settings.allow_private, sandboxes=_running_sandboxes(settings))
-
-
-def _running_sandboxes(settings: Settings) -> set[tuple[str, int]]:
-    found = set()
-    for file in (settings.home / "sandbox").glob("*/running.json"):
-        try:
-            address = urlsplit(orjson.loads(file.read_bytes())["url"])
-        except (OSError, ValueError, KeyError):
-            continue
-        found.add((str(address.hostname), address.port or 80))
-    return found
-
-
 def _chosen(kind: type[Connector], settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Which of the account's own things the settings name: its list, its workspace."""
     return tuple(
@@ -391,9 +319,3 @@ def _connected(account: Account) -> dict[str, Any]:
         "account_label": account.label,
         "checked_at": now(),
     }
-
-
-def _state_after(error: PartnerError) -> str:
-    if isinstance(error, CredentialRefused):
-        return REFUSED
-    return WRONG if isinstance(error, SettingsWrong) else UNREACHABLE

@@ -16,7 +16,7 @@ from hub.errors import HubError
 
 if TYPE_CHECKING:
     from hub.app import Hub
-    from hub.connectors.connections import Connection
+    from hub.connectors.connection import Connection
     from hub.connectors.contract import Connector, ConnectorSettings
     from hub.declared.context import Context
     from hub.declared.file import ConnectionSpec

@@ -23,7 +23,7 @@ from hub.sync.states import PAUSED, STOPPED, Leavers
 if TYPE_CHECKING:
     from hub.app import Hub
     from hub.cohorts.cohort import Cohort
-    from hub.connectors.connections import Connection
+    from hub.connectors.connection import Connection
     from hub.sync.models import Sync
 
 

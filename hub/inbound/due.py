@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from hub.connectors.connections import STOPPED_STATES
+from hub.connectors.connection import STOPPED_STATES
 from hub.connectors.contract import Ability
 from hub.store.tables import connections, pulls
 

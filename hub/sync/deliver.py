@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hub.cohorts.mapped import decode
-from hub.connectors.connections import contained
+from hub.connectors.containing import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
 from hub.connectors.pacing import within
 from hub.connectors.recording import recorded_by
@@ -37,7 +37,7 @@ from hub.errors import (
     StoreError,
     Wait,
 )
-from hub.sync.attempts import Attempts
+from hub.sync.attempts_writing import Attempts
 from hub.sync.batches import Batch, PlannedMember
 from hub.sync.ledger import Ledger
 from hub.sync.pages import Pages

@@ -33,6 +33,8 @@ from hub.sync.preparing import Preparation
 from hub.sync.runs import Runs
 from hub.sync.settle import Settled, settle
 from hub.sync.states import BatchState, RunState
+from hub.sync.triggers import Trigger
+from hub.sync.verify_books import end_books
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
@@ -191,6 +193,9 @@ class Engine:
 
     def _settle(self, parties: Parties) -> None:
         run_id = parties.run.id
+        if parties.run.trigger == Trigger.VERIFY:
+            end_books(self._workspace, self._ledger, parties.run)
+            return
         settle(
             self._workspace,
             Settled(

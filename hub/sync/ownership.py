@@ -14,7 +14,8 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, Select, select
 
 from hub.clock import now
-from hub.connectors.connections import Connections, Place
+from hub.connectors.connection import Place
+from hub.connectors.connections import Connections
 from hub.errors import UsageError
 from hub.store.store import Store
 from hub.store.tables import audiences, connections, projects, runs, syncs

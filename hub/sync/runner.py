@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from hub.clock import now
-from hub.connectors.connections import STOPPED_STATES, Connections
+from hub.connectors.connection import STOPPED_STATES
+from hub.connectors.connections import Connections
 from hub.errors import Busy, CredentialRefused
 from hub.store.lease import leased
 from hub.store.tables import audiences, syncs
@@ -23,6 +24,7 @@ from hub.sync.ownership import Ownership
 from hub.sync.rows import SyncRows
 from hub.sync.schedule import Once, schedule_of
 from hub.sync.states import ACTIVE, DONE, STOPPED, RunState
+from hub.sync.triggers import ASIDE, Trigger
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
@@ -108,10 +110,11 @@ class Runner:
                 served(self._store, self._workspace.project, row)
             return run
         await asyncio.to_thread(ledger.resume, run_id)
-        return await engine.carry_out(run_id, report, stop)
+        left = await engine.carry_out(run_id, report, stop)
+        return None if left.trigger == Trigger.VERIFY else left  # it sent nothing: the sync's own run is still to come
 
     def _after(self, row: Row[Any], run: Run) -> None:
-        if row.state != ACTIVE or not isinstance(schedule_of(row), Once):
+        if run.trigger in ASIDE or row.state != ACTIVE or not isinstance(schedule_of(row), Once):
             return
         if run.state is RunState.DONE:
             self._set(row.id, state=DONE, next_run_at=None)

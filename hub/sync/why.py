@@ -17,7 +17,8 @@ from hub.cohorts.asked import asked_for
 from hub.cohorts.members import qualified
 from hub.lake.tables import MEMBERSHIP_CHANGES
 from hub.store.tables import audiences, batches, cohorts, connections, exceptions, runs, syncs
-from hub.sync.attempts import Attempt, attempts_of
+from hub.sync.attempts import Attempt
+from hub.sync.attempts_reading import attempts_of
 from hub.sync.held import held_by
 from hub.sync.plan import plan_file
 from hub.sync.states import BatchState

@@ -17,7 +17,9 @@ from hub.clock import now
 from hub.connectors.recording import Secrets
 from hub.errors import StoreError
 from hub.store.tables import runs
-from hub.sync.attempts import Attempts, End, attempts_of, forget_attempts
+from hub.sync.attempts import End
+from hub.sync.attempts_reading import attempts_of, forget_attempts
+from hub.sync.attempts_writing import Attempts
 from hub.sync.plan import plan_file
 from tests.conftest import HUB
 from tests.customers import NAMES, email

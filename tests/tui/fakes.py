@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from hub.connectors.connections import Connection
+from hub.connectors.connection import Connection
 from hub.connectors.contract import Option
 from hub.connectors.fields import SettingField
 from hub.errors import CredentialRefused, HubError

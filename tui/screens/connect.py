@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input, Select
 
-from hub.connectors.connections import Connection
+from hub.connectors.connection import Connection
 from hub.connectors.fields import SettingField, from_environment
 from hub.errors import AlreadyExists, CredentialRefused, HubError
 from tui import words

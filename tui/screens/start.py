@@ -9,7 +9,7 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import Input, Select, TextArea
 
-from hub.connectors.connections import Connection
+from hub.connectors.connection import Connection
 from hub.errors import HubError
 from hub.sync.models import Sync
 from tui.choices import UNITS, counted, interval, mapping

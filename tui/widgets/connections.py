@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
-from hub.connectors.connections import Connection
+from hub.connectors.connection import Connection
 from hub.errors import HubError
 from tui import details, rows
 from tui.cells import Row

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit, urlunsplit
 
-from hub.connectors.connections import guard_of
+from hub.connectors.guarding import guard_of
 from hub.errors import UsageError, WarehouseError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hub.app import Hub
-from hub.connectors.connections import CONNECTED, REFUSED, WRONG
+from hub.connectors.connection import CONNECTED, REFUSED, WRONG
 from hub.projects import initialise
 from hub.settings import load
 from hub.testing.sandbox import Running, running

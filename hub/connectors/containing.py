@@ -1,0 +1,32 @@
+"""Calls of a connector's own code: what goes wrong in it is told as the plugin's fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from hub.connectors.contract import Connector
+from hub.errors import HubError, PluginError
+
+T = TypeVar("T")
+
+
+async def contained(connector: Connector, call: Awaitable[T]) -> T:
+    """Await a connector's call; what is not one of our errors is told as the plugin's fault."""
+    try:
+        return await call
+    except HubError:
+        raise
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+            raise
+        raise PluginError(
+            f"The connector {connector.name} failed with {type(error).__name__}: {error}",
+            hint="This is a fault of the plugin; tell its author.",
+        ) from error
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
