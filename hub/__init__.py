@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hub.connectors.hookspecs import hookimpl
     from hub.connectors.http import PartnerClient
     from hub.connectors.retry import retry_after
+    from hub.connectors.signing import new_signing_secret, signature_headers, signing_secrets
     from hub.errors import (
         AudienceGone,
         BatchRefused,
@@ -68,6 +69,7 @@ _HOMES = {
     "hub.connectors.hookspecs": ("hookimpl",),
     "hub.connectors.http": ("PartnerClient",),
     "hub.connectors.retry": ("retry_after",),
+    "hub.connectors.signing": ("new_signing_secret", "signature_headers", "signing_secrets"),
     "hub.errors": (
         "AudienceGone",
         "BatchRefused",
@@ -115,7 +117,10 @@ __all__ = [
     "Value",
     "Wait",
     "hookimpl",
+    "new_signing_secret",
     "retry_after",
+    "signature_headers",
+    "signing_secrets",
 ]
 
 

@@ -26,11 +26,12 @@ from hub import (
     Outcome,
     Page,
     PartnerClient,
+    signature_headers,
+    signing_secrets,
 )
 from hub_webhook.answers import explain, read
 from hub_webhook.envelope import MEMBERS_A_PAGE, TEST_COHORT, Action, cohort_id, envelope, message_id, row
 from hub_webhook.settings import WebhookSettings
-from hub_webhook.signature import signature_headers, usable_secrets
 
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
@@ -56,7 +57,7 @@ class Webhook(Connector):
 
     def __init__(self, settings: WebhookSettings, http: PartnerClient) -> None:
         super().__init__(settings, http)
-        self._signed_by = usable_secrets(settings.signing_secret.get_secret_value())
+        self._signed_by = signing_secrets(settings.signing_secret.get_secret_value())
         self._secrets = settings.secrets()
         # the client drops a slash at the end of an address, and receivers tell the two apart
         self._path = settings.base_url[len(settings.base_url.rstrip("/")) :]

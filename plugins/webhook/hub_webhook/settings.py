@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from hub import ConnectorSettings
-from hub_webhook.signature import new_secret, usable_secrets
+from hub import ConnectorSettings, new_signing_secret, signing_secrets
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
@@ -26,7 +25,7 @@ class WebhookSettings(ConnectorSettings):
         description="Where the receiver listens. It may be changed later.",
     )
     signing_secret: SecretStr = Field(
-        default_factory=lambda: SecretStr(new_secret()),
+        default_factory=lambda: SecretStr(new_signing_secret()),
         title="Signing secret",
         description="Signs every request: whsec_ and base64 of 24 to 64 bytes. Without one the hub makes one, which "
         "only the command `hub connection add` shows. While a secret is being replaced give the new one and the old "
@@ -73,7 +72,7 @@ class WebhookSettings(ConnectorSettings):
     @field_validator("signing_secret")
     @classmethod
     def _can_sign(cls, secret: SecretStr) -> SecretStr:
-        usable_secrets(secret.get_secret_value())
+        signing_secrets(secret.get_secret_value())
         return secret
 
     @field_validator("headers")

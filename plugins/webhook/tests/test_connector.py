@@ -18,6 +18,7 @@ from hub import (
     PartnerUnavailable,
     SettingsWrong,
     Wait,
+    new_signing_secret,
 )
 from hub.connectors.addresses import AddressGuard
 from hub.testing.sandbox import Running, running
@@ -25,7 +26,6 @@ from hub_webhook.connector import Webhook
 from hub_webhook.envelope import cohort_id
 from hub_webhook.sandbox import SECRET, WebhookSandbox
 from hub_webhook.settings import WebhookSettings
-from hub_webhook.signature import new_secret
 
 COHORT = "hub: Power users"
 
@@ -93,7 +93,7 @@ async def test_check_sends_a_signed_test_that_changes_no_cohort(partner: Running
     assert account.warning == ""
 
 
-@pytest.mark.parametrize("wrong", [{"password": "not the password"}, {"signing_secret": new_secret()}])
+@pytest.mark.parametrize("wrong", [{"password": "not the password"}, {"signing_secret": new_signing_secret()}])
 async def test_a_wrong_credential_or_signature_is_refused_with_the_receivers_words(
     connections: Connections, wrong: dict[str, str]
 ) -> None:
@@ -113,7 +113,7 @@ async def test_own_headers_are_sent(partner: Running, connections: Connections) 
 
 
 async def test_two_secrets_sign_while_one_replaces_the_other(partner: Running, connections: Connections) -> None:
-    new = new_secret()
+    new = new_signing_secret()
     connector = connections.open(signing_secret=f"{new} {SECRET}")
     await connector.check()
     partner.admin.post("/expected", {"secrets": [new]})

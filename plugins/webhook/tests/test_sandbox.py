@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from hub import Page
+from hub import Page, signature_headers
 from hub.testing.sandbox import Running, running
 from hub_webhook.envelope import envelope, message_id
 from hub_webhook.sandbox import PASSWORD, SECRET, USERNAME, WebhookSandbox
-from hub_webhook.signature import signature_headers
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import pytest
 from pydantic import ValidationError
 from standardwebhooks import Webhook as Verifier
 
+from hub import new_signing_secret, signature_headers, signing_secrets
 from hub_webhook.connector import Webhook
 from hub_webhook.sandbox import WebhookSandbox
 from hub_webhook.settings import WebhookSettings, parsed_headers
-from hub_webhook.signature import new_secret, signature_headers, usable_secrets
 
 URL = "https://crm.example.com/hook"
 
@@ -43,8 +43,8 @@ def test_the_standards_published_vector() -> None:
 
 
 def test_what_is_signed_can_be_verified_with_the_library_and_by_hand() -> None:
-    secret, body = new_secret(), '{"name": "Zoë"}'.encode()
-    headers = signature_headers([secret, new_secret()], message_id="msg_1", at=datetime.now(UTC), body=body)
+    secret, body = new_signing_secret(), '{"name": "Zoë"}'.encode()
+    headers = signature_headers([secret, new_signing_secret()], message_id="msg_1", at=datetime.now(UTC), body=body)
     assert Verifier(secret).verify(body, headers) == {"name": "Zoë"}
 
     # the ten lines of the README
@@ -57,7 +57,7 @@ def test_what_is_signed_can_be_verified_with_the_library_and_by_hand() -> None:
 def test_a_secret_is_made_when_none_is_given() -> None:
     made = {WebhookSettings.model_validate({"base_url": URL}).signing_secret.get_secret_value() for _ in range(2)}
     assert len(made) == 2
-    assert all(usable_secrets(secret) == [secret] for secret in made)
+    assert all(signing_secrets(secret) == [secret] for secret in made)
 
 
 @pytest.mark.parametrize(

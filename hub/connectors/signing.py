@@ -1,4 +1,6 @@
-"""Signatures of Standard Webhooks 1.0.0: https://www.standardwebhooks.com. The library is the standard's own."""
+"""Signatures of Standard Webhooks 1.0.0: https://www.standardwebhooks.com. The library is the standard's own.
+
+The webhook connector signs with it, and so do the hub's alerts."""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ _LEAST_BYTES, _MOST_BYTES = 24, 64  # the standard's section on symmetric secret
 _MOST_SECRETS = 3
 
 
-def new_secret() -> str:
+def new_signing_secret() -> str:
     """A new signing secret: `whsec_` and base64 of random bytes."""
     return PREFIX + b64encode(secrets.token_bytes(_NEW_BYTES)).decode()
 
 
-def usable_secrets(text: str) -> list[str]:
+def signing_secrets(text: str) -> list[str]:
     """The secrets in `text`, newest first, with blanks between them.
 
     Raises ValueError, without the secret in its text, when there is none or one cannot sign.
