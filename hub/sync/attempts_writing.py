@@ -24,9 +24,12 @@ MOST_SENT, MOST_ANSWERED = 1_048_576, 262_144
 
 
 class Attempts:
-    """Writes the attempts of one run, in a file of this process. Raises StoreError when the disk is full."""
+    """Writes the attempts of one run, in a file of this process. Raises StoreError when the disk is full.
 
-    def __init__(self, workspace: Workspace, run_id: int) -> None:
+    What is no run (a verification) has a name in the place of a number.
+    """
+
+    def __init__(self, workspace: Workspace, run_id: int | str) -> None:
         import pyarrow as pa
 
         self._codec = pa.Codec("zstd", compression_level=1)

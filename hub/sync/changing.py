@@ -12,9 +12,9 @@ from sqlalchemy import Row, func, select
 from hub.clock import now
 from hub.errors import NotFound, UsageError
 from hub.store.tables import runs, syncs
-from hub.sync.due import newest_done
+from hub.sync.due import ENDED_WELL, newest_done
 from hub.sync.schedule import After, Once, Schedule, columns_of, first_tick, next_tick, schedule_of
-from hub.sync.states import ACTIVE, RunState
+from hub.sync.states import ACTIVE
 
 if TYPE_CHECKING:
     from hub.store.store import Store
@@ -61,7 +61,7 @@ def served(store: Store, project: Project, row: Row[Any]) -> None:
             newest, count = transaction.execute(
                 select(func.max(runs.c.id), func.count()).where(
                     runs.c.sync_id == row.after_sync_id,
-                    runs.c.state == RunState.DONE.value,
+                    *ENDED_WELL,
                     runs.c.id > (row.after_run_id or 0),
                 )
             ).one()

@@ -41,6 +41,7 @@ from hub.sync.attempts_writing import Attempts
 from hub.sync.batches import Batch, PlannedMember
 from hub.sync.ledger import Ledger
 from hub.sync.pages import Pages
+from hub.sync.plan_rows import EMPTIED
 from hub.sync.states import Action, BatchState
 
 T = TypeVar("T")
@@ -255,7 +256,7 @@ def _member(row: dict[str, Any]) -> Member:
     sent = {target: text for target, text in row["send"] or () if text is not None}
     if row["action"] == Action.CLEAR:  # what was written before is what is emptied
         return Member(row["key"], dict.fromkeys(sent))
-    return Member(row["key"], {target: decode(text) for target, text in sent.items()})
+    return Member(row["key"], {target: None if text == EMPTIED else decode(text) for target, text in sent.items()})
 
 
 async def open_audience(connector: Connector, name: str, attempts: Attempts) -> Audience:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, literal, select, union_all
+from sqlalchemy import Select, and_, func, literal, select, union_all
 
 from hub.errors import NotFound
 from hub.store.store import Store
@@ -14,11 +14,14 @@ from hub.store.tables import audiences, projects, runs, syncs
 from hub.sync.rows import SyncRows
 from hub.sync.schedule import After, believed, schedule_of
 from hub.sync.states import ACTIVE, FINAL, RunState
+from hub.sync.triggers import ASIDE, Trigger
 
 RETRY_ONCE_AFTER = timedelta(minutes=15)
 """When a one-time sync whose run failed is due again."""
 
 _LEFT = [state.value for state in RunState if state not in FINAL and state is not RunState.HELD]  # a person's turn
+ENDED_WELL = (runs.c.state == RunState.DONE.value, runs.c.trigger.not_in(ASIDE))
+"""Of a sync's own runs, those that ended well: what others follow."""
 _STEADY = timedelta(seconds=5)  # what clocks are set by every day
 
 
@@ -64,7 +67,7 @@ def is_due(store: Store, rows: SyncRows, name: str, at: datetime) -> bool:
 
 def newest_done(sync_id: Any) -> Any:
     """The newest run of a sync that ended well, as part of a question; null when there is none."""
-    return select(func.max(runs.c.id)).where(runs.c.sync_id == sync_id, runs.c.state == RunState.DONE.value)
+    return select(func.max(runs.c.id)).where(runs.c.sync_id == sync_id, *ENDED_WELL)
 
 
 def follow_clock(store: Store, at: datetime) -> int:
@@ -102,7 +105,7 @@ def _ticked(at: datetime) -> Select[Any]:
 def _followers() -> Select[Any]:
     followed = (
         (runs.c.sync_id == syncs.c.after_sync_id)
-        & (runs.c.state == RunState.DONE.value)
+        & and_(*ENDED_WELL)
         & (runs.c.id > func.coalesce(syncs.c.after_run_id, 0))
     )
     return (
@@ -116,12 +119,15 @@ def _followers() -> Select[Any]:
 
 def _left(at: datetime) -> Select[Any]:
     nobody = audiences.c.lease_until.is_(None) | (audiences.c.lease_until <= at)
+    # a sync waits for a person once a run of it was taken back; the taking back does not
+    undoing = (runs.c.trigger == Trigger.UNDO.value) & syncs.c.removed_at.is_(None)
+    active = (syncs.c.state == ACTIVE) & syncs.c.removed_at.is_(None) & syncs.c.paused_at.is_(None)
     return (
-        _open()
+        select(syncs.c.id, syncs.c.project_id, syncs.c.name)
         .add_columns(runs.c.created_at.label("since"))
         .join(runs, runs.c.sync_id == syncs.c.id)
         .join(audiences, audiences.c.id == runs.c.audience_id)
-        .where(runs.c.state.in_(_LEFT), nobody)
+        .where(runs.c.state.in_(_LEFT), nobody, active | undoing)
     )
 
 

@@ -97,7 +97,8 @@ class Engine:
             await self._timed(run_id, "evaluate", lambda: self._preparation.evaluate(parties))
         _heed(stop, parties)
         if self._state(run_id) is RunState.PLANNING:
-            _need(members_file(self._workspace, run_id))
+            if parties.run.undoes is None:
+                _need(members_file(self._workspace, run_id))
             report(Progress(run_id, RunState.PLANNING))
             await self._timed(run_id, "plan", lambda: self._preparation.plan(parties))
         _heed(stop, parties)

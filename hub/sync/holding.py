@@ -17,6 +17,7 @@ from hub.sync.basis import Basis, basis_now, basis_of, differences
 from hub.sync.guards import LEARNS_FROM, Concern, Past, Proposed, Scope, Thresholds, holds, judge
 from hub.sync.plan import plan_file
 from hub.sync.states import BatchState, RunState, moved
+from hub.sync.triggers import ASIDE
 
 if TYPE_CHECKING:
     from hub.lake.reading import Reader
@@ -65,6 +66,26 @@ def verdict(
     return Verdict(concerns, holds(concerns, thresholds), thresholds)
 
 
+def verdict_of_undo(workspace: Workspace, *, sync: Row[Any], plan: Plan, run_id: int | None = None) -> Verdict:
+    """Let the guards of `sync` look at a plan that takes a run back: at how many it removes and adds, as of any run.
+
+    That says nothing of the cohort, so nothing is compared with what that was.
+    """
+    thresholds = Thresholds.model_validate(sync.guards)
+    past = _finished(workspace.store, sync.id, before=run_id)
+    proposed = Proposed(
+        held=plan.held,
+        going=plan.held,
+        going_before=plan.held,
+        adding=plan.to_add,
+        updating=plan.to_update,
+        leaving=plan.to_remove,
+        past=[Past(row.held_before, row.to_remove) for row in past],
+    )
+    concerns = judge(proposed, thresholds)
+    return Verdict(concerns, holds(concerns, thresholds), thresholds)
+
+
 def held_version(reader: Reader, audience_id: int) -> int:
     """What tells whether the held set of an audience is still the one that a plan was made for."""
     return reader.snapshot(HELD).committed(f"audience:{audience_id}") or 0
@@ -76,12 +97,13 @@ def moved_since(workspace: Workspace, *, run: Row[Any], sync: Row[Any], cohort: 
     What people did since does not count: they are the cohort's, and the next run's.
     """
     said: list[str] = []
-    try:
-        said += differences(workspace, basis_of(run, cohort), basis_now(workspace, sync, cohort))
-    except NotFound as error:
-        said.append(error.message)
-    if run.leavers != sync.leavers:
-        said.append(f"Those who leave are treated otherwise: {sync.leavers}, where it was {run.leavers}.")
+    if run.undoes is None:  # else it is about what another run did, whatever the cohort is by now
+        try:
+            said += differences(workspace, basis_of(run, cohort), basis_now(workspace, sync, cohort))
+        except NotFound as error:
+            said.append(error.message)
+        if run.leavers != sync.leavers:
+            said.append(f"Those who leave are treated otherwise: {sync.leavers}, where it was {run.leavers}.")
     with workspace.reading_here() as reader:
         if held_version(reader, run.audience_id) != run.held_version:
             said.append("What the partner holds has changed.")
@@ -99,7 +121,7 @@ def replaced_by(workspace: Workspace, *, run: Row[Any], sync: Row[Any], cohort: 
     if run.sync_id != sync.id:
         return [f"The sync {sync.name} writes the audience now."]
     said = moved_since(workspace, run=run, sync=sync, cohort=cohort)
-    if run.thresholds != Thresholds.model_validate(sync.guards).model_dump(exclude_unset=True):
+    if run.undoes is None and run.thresholds != Thresholds.model_validate(sync.guards).model_dump(exclude_unset=True):
         said.append("The guards have other thresholds.")
     return said
 
@@ -150,7 +172,7 @@ def said_of(stored: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _finished(store: Store, sync_id: int, *, before: int | None) -> Sequence[Row[Any]]:
-    query = select(runs).where(runs.c.sync_id == sync_id, runs.c.state == RunState.DONE)
+    query = select(runs).where(runs.c.sync_id == sync_id, runs.c.state == RunState.DONE, runs.c.trigger.not_in(ASIDE))
     query = query if before is None else query.where(runs.c.id < before)
     query = query.order_by(runs.c.id.desc()).limit(LEARNS_FROM)
     with store.reading() as connection:

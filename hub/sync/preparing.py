@@ -8,10 +8,10 @@ from hub.cohorts.asked import asked_for
 from hub.cohorts.counting import record_now
 from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
-from hub.connectors.contract import Ability
+from hub.connectors.contract import Ability, Connector
 from hub.people.views import identity_map
 from hub.sync.basis import basis_of, rests_on
-from hub.sync.holding import Verdict, held_version, said_of, verdict
+from hub.sync.holding import Verdict, held_version, said_of, verdict, verdict_of_undo
 from hub.sync.ledger import Ledger
 from hub.sync.parties import Parties
 from hub.sync.plan import (
@@ -25,6 +25,7 @@ from hub.sync.plan import (
     write_plan,
 )
 from hub.sync.states import Leavers, RunState
+from hub.sync.undo_plan import past_of, write_undo
 
 if TYPE_CHECKING:
     from hub.workspace import Workspace
@@ -39,7 +40,10 @@ class Preparation:
         self._ledger = ledger
 
     def evaluate(self, parties: Parties) -> None:
-        """Write down who is in the cohort."""
+        """Write down who is in the cohort. For an undo, that does not matter."""
+        if parties.run.undoes is not None:
+            self._ledger.move(parties.run.id, RunState.PLANNING)
+            return
         kind = self._connections.kind(parties.connection)
         asked = asked_for(self._workspace, [parties.cohort])[0]
         file = members_file(self._workspace, parties.run.id)
@@ -64,6 +68,9 @@ class Preparation:
 
     def plan(self, parties: Parties) -> None:
         """Compare them with what the audience holds, let the guards look, and fix the plan."""
+        if parties.run.undoes is not None:
+            self._plan_undo(parties)
+            return
         kind = self._connections.kind(parties.connection)
         run_id, audience_id = parties.run.id, parties.audience.id
         members = members_file(self._workspace, run_id)
@@ -93,6 +100,28 @@ class Preparation:
             plan=plan,
             run_id=run_id,
         )
+        self._fix(parties, kind, plan, found, version)
+        members.unlink(missing_ok=True)
+        parked_file(self._workspace, run_id).unlink(missing_ok=True)
+
+    def _plan_undo(self, parties: Parties) -> None:
+        kind = self._connections.kind(parties.connection)
+        undone = self._ledger.row(parties.run.undoes)
+        with self._workspace.reading_here() as reader:
+            plan = write_undo(
+                reader,
+                past_of(self._workspace, undone),
+                plan_file(self._workspace, parties.run.id),
+                can_remove=Ability.REMOVE in kind.abilities,
+                can_clear=Ability.CLEAR in kind.abilities,
+                identity=identity_map(reader, self._workspace.project),
+            )
+            version = held_version(reader, parties.audience.id)
+        found = verdict_of_undo(self._workspace, sync=parties.sync, plan=plan, run_id=parties.run.id)
+        self._fix(parties, kind, plan, found, version)
+
+    def _fix(self, parties: Parties, kind: type[Connector], plan: Plan, found: Verdict, version: int) -> None:
+        run_id = parties.run.id
         self._ledger.plan(
             run_id,
             plan.batches(kind.limits.batch_size),
@@ -102,8 +131,6 @@ class Preparation:
             **found.figures(),
             **_words(found, parties.sync.name, run_id),
         )
-        members.unlink(missing_ok=True)
-        parked_file(self._workspace, run_id).unlink(missing_ok=True)
 
 
 def _figures(plan: Plan) -> dict[str, Any]:

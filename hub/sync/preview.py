@@ -131,15 +131,22 @@ def preview(
     )
 
 
-def _samples(reader: DuckDbReader, members: Path, plan: Path) -> dict[str, list[Shown]]:
-    people, planned = reader.files(members), reader.files(plan)
-    without = people.key.isnull()
-    of_key = people.filter(people.has_profile, people.key.notnull())
-    several = of_key.group_by("key").aggregate(people=of_key.count()).filter(lambda row: row.people > 1)
+def planned_samples(reader: DuckDbReader, plan: Path) -> dict[str, list[Shown]]:
+    """Some people of each kind in the file of a plan."""
+    planned = reader.files(plan)
     return {
         "adds": _some(reader, planned.filter(planned.action == Action.ADD.value)),
         "updates": _some(reader, planned.filter(planned.action == Action.UPDATE.value)),
         "removes": _some(reader, planned.filter(planned.action.isin([Action.REMOVE.value, Action.CLEAR.value]))),
+    }
+
+
+def _samples(reader: DuckDbReader, members: Path, plan: Path) -> dict[str, list[Shown]]:
+    people = reader.files(members)
+    without = people.key.isnull()
+    of_key = people.filter(people.has_profile, people.key.notnull())
+    several = of_key.group_by("key").aggregate(people=of_key.count()).filter(lambda row: row.people > 1)
+    return planned_samples(reader, plan) | {
         NO_PROFILE.replace(" ", "_"): _some(reader, people.filter(~people.has_profile)),
         NO_KEY.replace(" ", "_"): _some(reader, people.filter(people.has_profile, without)),
         "sharing_key": _some(reader, of_key.semi_join(several, "key")),

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, Select, select
 
-from hub.errors import AlreadyExists, NotFound, UsageError
+from hub.connectors.connection import STOPPED_STATES
+from hub.errors import AlreadyExists, CredentialRefused, NotFound, UsageError
 from hub.store.store import Store
 from hub.store.tables import cohorts, connections, syncs
 from hub.sync.freshness import Freshness
@@ -113,3 +114,13 @@ def sync_of(row: Row[Any], last_run: Run | None, freshness: Freshness | None = N
         last_run=last_run,
         freshness=freshness,
     )
+
+
+def refuse_stopped(row: Row[Any]) -> None:
+    """Raises CredentialRefused when the connection of a sync is stopped."""
+    if row.connection_state in STOPPED_STATES:
+        raise CredentialRefused(
+            f"The connection {row.connection_name} is stopped: {row.connection_message}",
+            hint=f"Mend it with `hub connection edit {row.connection_name}`; "
+            f"`hub connection check {row.connection_name}` tells whether it works.",
+        )

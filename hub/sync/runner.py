@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 
 from hub.clock import now
-from hub.connectors.connection import STOPPED_STATES
 from hub.connectors.connections import Connections
-from hub.errors import Busy, CredentialRefused
+from hub.errors import Busy
 from hub.store.lease import leased
 from hub.store.tables import audiences, syncs
 from hub.sync.approving import Decisions
@@ -21,7 +20,7 @@ from hub.sync.engine import Engine
 from hub.sync.ledger import Ledger
 from hub.sync.models import Report, Run
 from hub.sync.ownership import Ownership
-from hub.sync.rows import SyncRows
+from hub.sync.rows import SyncRows, refuse_stopped
 from hub.sync.schedule import Once, schedule_of
 from hub.sync.states import ACTIVE, DONE, STOPPED, RunState
 from hub.sync.triggers import ASIDE, Trigger
@@ -51,7 +50,7 @@ class Runner:
         run: Run | None = None
         while run is None or run.sync != name:
             row = await asyncio.to_thread(self._rows.row, name)
-            _refuse_stopped(row)
+            refuse_stopped(row)
             self._ownership.refuse_superseded(row)
             audience_id, gone = await asyncio.to_thread(self._ownership.take, row)
             what = f"The audience {row.audience_name!r}"
@@ -74,7 +73,7 @@ class Runner:
     async def approve(self, run_id: int, reason: str, report: Report, stop: threading.Event) -> Run:
         """Let a held run be delivered, exactly as it was planned. See `Syncs.approve`."""
         row = await asyncio.to_thread(self._rows.row, self._decisions.sync_of(run_id))
-        _refuse_stopped(row)
+        refuse_stopped(row)
         self._ownership.refuse_superseded(row)
         await asyncio.to_thread(self._decisions.approve, run_id, row, reason)
         return await self._decided(run_id, row, report, stop)
@@ -126,12 +125,3 @@ class Runner:
     def _set(self, sync_id: int, **values: Any) -> None:
         with self._store.writing() as connection:
             connection.execute(syncs.update().where(syncs.c.id == sync_id).values(updated_at=now(), **values))
-
-
-def _refuse_stopped(row: Row[Any]) -> None:
-    if row.connection_state in STOPPED_STATES:
-        raise CredentialRefused(
-            f"The connection {row.connection_name} is stopped: {row.connection_message}",
-            hint=f"Mend it with `hub connection edit {row.connection_name}`; "
-            f"`hub connection check {row.connection_name}` tells whether it works.",
-        )
