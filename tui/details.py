@@ -100,7 +100,7 @@ def run_figures(run: Run) -> list[tuple[str, Line]]:
         ("Held", [Cell(_held(run), "warn")]),
         ("Decided", [Cell(_decided(run))]),
         ("Batches", [Cell(f"{run.batches_done:,} of {run.batches:,} answered")]),
-        ("Lost answers", [Cell(_lost(run), "warn")]),
+        ("Lost answers", [Cell(run.doubts, "warn")]),
         ("Took", [Cell(f"{words.run_took(run)}{_phases(run)}")]),
     ]
     return [(heading, line) for heading, line in figures if line[0].text]
@@ -175,12 +175,6 @@ def _decided(run: Run) -> str:
     by = f" by {run.decided_by}" if run.decided_by else ""
     why = f": {run.decision_reason}" if run.decision_reason else ""
     return f"{run.decision.capitalize()}{by} {clock.ago(run.decided_at)}{why}" if run.decision else ""
-
-
-def _lost(run: Run) -> str:
-    if not run.lost_answers:
-        return ""
-    return f"{words.plural(run.lost_answers, 'batch', 'batches')} may have been sent twice: no answer came back"
 
 
 def _phases(run: Run) -> str:

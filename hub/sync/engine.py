@@ -258,7 +258,4 @@ def _closing_words(run: Run) -> str:
     said = run.message
     if run.owed:
         said = f"{run.owed} members are owed and go out with the next run. {said}".strip()
-    if run.lost_answers:
-        again = "1 batch" if run.lost_answers == 1 else f"{run.lost_answers} batches"
-        said = f"{again} may have been sent twice, because no answer to the first sending came back. {said}".strip()
-    return said
+    return f"{run.doubts} {said}".strip()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from hub.clock import counted
 from hub.sync.guards import Concern
 from hub.sync.schedule import After, Cron, Every, Schedule
 from hub.sync.states import FINAL, Leavers, RunState
@@ -23,7 +24,8 @@ class Run:
     `to_add`, `to_update` and `to_remove` are the plan; `added`, `updated` and `removed` were acknowledged by the
     partner; `rejected` were refused in this run; `owed` could not be delivered and go out with the next run;
     `unchanged` need nothing; `parked` were refused earlier and are not tried again yet. `lost_answers` counts
-    batches that may have been sent twice, because no answer came back. `timings` are seconds by phase.
+    sendings of which no answer came back: `repeated` members may have been sent twice therefore, and `uncertain` ones
+    may be there or not, because no later sending was answered either. `timings` are seconds by phase.
     `to_remove` are removed or cleared, as `leavers` says. Of a run that guards had something against, `guards` is what
     they said, `held` are the members who wait for a person, and `decision` is what that person said: approved or
     refused (or replaced: the run had to make way for a new one).
@@ -64,6 +66,22 @@ class Run:
     decided_by: str = ""
     decision_reason: str = ""
     decided_at: datetime | None = None
+    repeated: int = 0
+    uncertain: int = 0
+    undoes: int | None = None
+    """The run that this one takes back."""
+
+    @property
+    def doubts(self) -> str:
+        """What nobody can know of the members whose answers were lost, in a sentence; empty when there are none."""
+        said = []
+        if self.repeated:
+            members = counted(self.repeated, "member")
+            said.append(f"{members} may have been sent twice, because no answer to a first sending came back.")
+        if self.uncertain:
+            are = counted(self.uncertain, "member was", "members were")
+            said.append(f"{are} sent and not answered, and may be there already; `hub sync verify` tells.")
+        return " ".join(said)
 
     @property
     def finished(self) -> bool:
@@ -97,6 +115,10 @@ class Run:
             "digest": self.plan_digest,
             "batches": self.batches,
             "lost_answers": self.lost_answers,
+            "repeated": self.repeated,
+            "uncertain": self.uncertain,
+            "trigger": self.trigger,
+            "undoes": self.undoes,
             "resumed": self.resumed,
             "started_at": self.created_at.isoformat(),
             "finished_at": self.finished_at.isoformat() if self.finished_at else None,

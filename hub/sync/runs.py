@@ -14,6 +14,7 @@ from hub.sync.guards import concern_of
 from hub.sync.models import Run
 from hub.sync.states import Action, BatchState, Leavers, RunState
 
+_SUMS = ("batches", "done", "lost", "rejected", "owed", "held", "repeated", "uncertain")
 _ENDED = [BatchState.ACKNOWLEDGED, BatchState.OWED, BatchState.REFUSED]
 
 
@@ -57,8 +58,8 @@ def _runs_query() -> Select[Any]:
 
 
 def _batch_sums(connection: Transaction, run_ids: list[int]) -> dict[int, dict[str, int]]:
-    """Per run: batches, those done, lost answers, and acknowledged, rejected and owed members."""
-    answered = batches.c.state == BatchState.ACKNOWLEDGED
+    """Per run: batches, those done, lost answers, and members: acknowledged, rejected, owed, repeated, uncertain."""
+    answered, lost = batches.c.state == BatchState.ACKNOWLEDGED, batches.c.lost_answers > 0
     query = (
         select(
             batches.c.run_id,
@@ -70,14 +71,16 @@ def _batch_sums(connection: Transaction, run_ids: list[int]) -> dict[int, dict[s
             func.sum(batches.c.size - batches.c.rejected).filter(answered).label("taken"),
             func.sum(batches.c.rejected).label("rejected"),
             func.sum(batches.c.size).filter(batches.c.state == BatchState.OWED).label("owed"),
+            func.sum(batches.c.size).filter(lost, answered).label("repeated"),
+            func.sum(batches.c.size).filter(lost, ~answered).label("uncertain"),
         )
         .where(batches.c.run_id.in_(run_ids))
         .group_by(batches.c.run_id, batches.c.action)
     )
     sums: dict[int, dict[str, int]] = {}
     for row in connection.execute(query):
-        of_run = sums.setdefault(row.run_id, dict.fromkeys(("batches", "done", "lost", "rejected", "owed", "held"), 0))
-        for name in ("batches", "done", "lost", "rejected", "owed", "held"):
+        of_run = sums.setdefault(row.run_id, dict.fromkeys(_SUMS, 0))
+        for name in _SUMS:
             of_run[name] += getattr(row, name) or 0
         of_run[row.action] = row.taken or 0
     return sums
@@ -120,4 +123,7 @@ def _run(row: Row[Any], sums: dict[str, int]) -> Run:
         decided_by=row.decided_by,
         decision_reason=row.decision_reason,
         decided_at=row.decided_at,
+        repeated=sums.get("repeated", 0),
+        uncertain=sums.get("uncertain", 0),
+        undoes=row.undoes,
     )
