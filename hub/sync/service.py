@@ -28,6 +28,7 @@ from hub.sync.models import Rejected, Report, Run, Sync
 from hub.sync.ownership import Ownership
 from hub.sync.preview import Preview, preview
 from hub.sync.removing import Removal, removal, retire, unfinished_runs
+from hub.sync.repairs import Repairs
 from hub.sync.rows import SyncRows, sync_of
 from hub.sync.runner import Runner
 from hub.sync.runs import Runs
@@ -40,10 +41,11 @@ if TYPE_CHECKING:
     from hub.workspace import Workspace
 
 
-class Syncs:
+class Syncs(Repairs):
     """The syncs of one project."""
 
     def __init__(self, workspace: Workspace, cohorts: Cohorts, connections: Connections) -> None:
+        super().__init__(workspace, cohorts, connections)
         self._workspace = workspace
         self._store = workspace.store
         self._cohorts = cohorts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,10 @@ Answer = Callable[[str, Sequence[Member]], Awaitable[Any]]
 
 
 class Tiny(Connector):
-    """Holds its audiences as sets of keys. `answer` may raise, refuse, or return whatever it likes."""
+    """Holds its audiences as sets of keys, and what was written of whom in `values`, by audience and key.
+
+    `answer` may raise, refuse, or return whatever it likes; `listing` is awaited before each page of an audience.
+    """
 
     name = "tiny"
     label = "Tiny"
@@ -32,17 +35,20 @@ class Tiny(Connector):
     Settings = ConnectorSettings
     matching = Matching(keys=(MatchKey("$email", normalize="email"),))
     limits = Limits(batch_size=10, concurrency=2, source="nowhere", timeout=timedelta(seconds=30))
-    abilities = frozenset({Ability.REMOVE})
+    abilities = frozenset({Ability.REMOVE, Ability.LIST, Ability.READ})
 
     held: dict[str, set[str]]
+    values: dict[str, dict[str, dict[str, Any]]]
     calls: list[tuple[str, tuple[str, ...]]]
     answer: Answer | None
     opening: Callable[[], Awaitable[None]] | None
+    listing: Callable[[], Awaitable[None]] | None
 
     @classmethod
     def forget(cls) -> None:
         """Begin anew: nobody is held, and every answer is the honest one."""
-        cls.held, cls.calls, cls.answer, cls.opening = {}, [], None, None
+        cls.held, cls.values, cls.calls = {}, {}, []
+        cls.answer = cls.opening = cls.listing = None
 
     @classmethod
     def base_url(cls, settings: Any) -> str:
@@ -63,6 +69,21 @@ class Tiny(Connector):
     async def remove(self, audience: Audience, members: Sequence[Member]) -> Outcome:
         return await self._carried_out("remove", audience, members)
 
+    async def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str]]:
+        async for page in self.read_members(audience, ()):
+            yield [member.key for member in page]
+
+    async def read_members(self, audience: Audience, targets: Sequence[str]) -> AsyncIterator[Sequence[Member]]:
+        keys = sorted(self.held[audience.name])
+        for first in range(0, len(keys), 15):
+            if type(self).listing:
+                await type(self).listing()
+            written = self.values.get(audience.name, {})
+            yield [
+                Member(key, {name: value for name, value in written.get(key, {}).items() if name in targets})
+                for key in keys[first : first + 15]
+            ]
+
     async def _carried_out(self, verb: str, audience: Audience, members: Sequence[Member]) -> Any:
         keys = [member.key for member in members]
         self.calls.append((verb, tuple(keys)))
@@ -72,6 +93,9 @@ class Tiny(Connector):
         held = self.held[audience.name]
         held |= taken if verb == "add" else set()
         held -= taken if verb == "remove" else set()
+        for member in members:
+            if verb == "add" and member.key in taken:
+                self.values.setdefault(audience.name, {}).setdefault(member.key, {}).update(member.values)
         return outcome
 
 
