@@ -99,6 +99,7 @@ async def test_names_are_unique_and_unknown_ones_are_answered_with_the_nearest(h
     assert "news" in caught.value.hint
 
 
+@pytest.mark.embedded
 async def test_the_secret_is_nowhere_in_the_database_in_the_clear(hub, partner, home):
     await hub.connections.add("mailchimp", "news", partner.settings)
     secret = partner.settings["api_key"].split("-")[0].encode()

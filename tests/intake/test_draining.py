@@ -81,6 +81,7 @@ def test_doctor_tells_what_has_waited_for_long(log, cli):
     assert "BAD  intake log: 5 records to be moved" in told.stdout
 
 
+@pytest.mark.embedded
 def test_doctor_says_what_to_do_about_a_log_that_is_broken(log, home, cli):
     log.close()
     (home / "intake.db").write_text("no database " * 100)

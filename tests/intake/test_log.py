@@ -65,6 +65,7 @@ def test_the_backlog_is_what_waits(log):
     assert left.bytes == len(some_events(10, 5).payload)
 
 
+@pytest.mark.embedded
 def test_a_full_disk_is_told_and_nothing_is_half_written(log, workspace):
     log.append([some_events(0, 10)])
     full = IntakeLog(workspace.settings.intake_url)
@@ -79,6 +80,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(log, workspace):
     assert [entry.records for entry in log.pending(0, events=100, bytes=10**6)] == [10, 1]
 
 
+@pytest.mark.embedded
 def test_a_locked_log_is_told(log, workspace):
     hasty = IntakeLog(workspace.settings.intake_url)
     hasty._store = type(hasty._store)(workspace.settings.intake_url, {"busy_timeout": "10"})
@@ -89,6 +91,7 @@ def test_a_locked_log_is_told(log, workspace):
     assert hasty.append([some_events(0, 1)]) == 1
 
 
+@pytest.mark.embedded
 def test_the_file_is_small_again_when_all_is_moved(log, home):
     for _ in range(30):
         log.append([replace(some_events(0, 1), payload=bytes(5_000_000))])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 
+import pytest
+
 from hub.intake.log import IntakeLog
 from hub.intake.position import make_ready, renew
 from tests.intake.conftest import a_refusal, one_more, some_events
@@ -26,6 +28,7 @@ def put_back(log, home, copy, workspace):
     return again
 
 
+@pytest.mark.embedded
 def test_after_an_older_log_was_put_back_what_arrives_is_not_taken_for_moved(
     home, log, move, held, workspace, tmp_path
 ):

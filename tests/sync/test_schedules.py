@@ -216,6 +216,7 @@ def test_what_a_clock_in_the_future_put_off_is_due_again_by_the_present_one(tiny
     assert tiny.syncs.get("s").next_run_at <= now() + timedelta(hours=2)
 
 
+@pytest.mark.embedded
 def test_ten_thousand_syncs_are_asked_for_in_one_question_by_an_index(tiny):
     store, at = tiny.workspace.store, now()
     with store.writing() as connection:
