@@ -59,7 +59,7 @@ def _calm(home: Path) -> None:
     said = []
     for _ in range(_RUNS_TO_CALM):
         run = finished(home)
-        if run["state"] == "done" and not any(run[name] for name in ("to_add", "to_update", "to_remove")):
+        if run["state"] == "done" and not run["batches"]:
             return
         said.append(run["message"] or run["state"])
     raise Wrong(f"after {_RUNS_TO_CALM} runs in good weather something was still to do: {said}")
