@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from threading import Event
 
+    from hub.alerts.service import Alerts
     from hub.cohorts.explain.service import Questions
     from hub.cohorts.lists.service import Lists
     from hub.cohorts.service import Cohorts
@@ -218,6 +219,13 @@ class Hub:
         from hub.inbound.service import Inbound
 
         return Inbound(self.workspace, self.connections)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What is wrong, and who is told."""
+        from hub.alerts.service import Alerts
+
+        return Alerts(self.workspace, self.plugins)
 
     def plan_file(self, declared: Declared, *, prune: bool = False) -> Plan:
         """What applying a file would do. See `hub.declared.planning`."""

@@ -16,6 +16,7 @@
     ├── StoreError                the control plane or the lake cannot be used (full disk, newer schema)
     │   └── Overtaken             what was to be replaced has changed meanwhile; nothing was written, try again
     ├── WarehouseError            a warehouse is away, or does not answer the query
+    ├── NotDelivered              an alert that did not arrive; it is tried again
     ├── SecretsUnreadable         the key does not open the secrets
     ├── PluginError               a plugin is broken; it is named and left out
     └── PartnerError              a partner said no, or nothing
@@ -104,6 +105,14 @@ class Overtaken(StoreError):
 
 class WarehouseError(HubError):
     """A warehouse is away, or its answer is not what the cohort says it is. Nothing was changed."""
+
+
+class NotDelivered(HubError):
+    """An alert that did not arrive. `after` is for how many seconds its receiver asked to be left alone."""
+
+    def __init__(self, message: str, *, hint: str = "", after: float = 0.0) -> None:
+        super().__init__(message, hint=hint)
+        self.after = after
 
 
 class SecretsUnreadable(HubError):

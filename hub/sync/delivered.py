@@ -17,6 +17,7 @@ from hub.store.tables import batches, exceptions, runs, sync_freshness
 from hub.sync.latency import Answered, Latency, Measured, measure
 from hub.sync.plan import plan_file
 from hub.sync.states import BatchState, RunState
+from hub.sync.triggers import ASIDE
 
 if TYPE_CHECKING:
     from hub.cohorts.question import Question
@@ -35,12 +36,12 @@ _PAGE = 20_000
 def note_delivered(workspace: Workspace, parties: Parties, *, complete: bool) -> None:
     """Keep what a run that has been settled says of its sync's freshness; `complete` says that it left nothing owed.
 
-    Harmless when repeated. A run that undoes another, or was never evaluated, says nothing.
+    Harmless when repeated. A run that stands aside (`hub.sync.triggers`), or was never evaluated, says nothing.
     """
     with workspace.store.reading() as connection:
         run = connection.execute(select(runs).where(runs.c.id == parties.run.id)).one()
         kept = connection.execute(select(sync_freshness).where(sync_freshness.c.sync_id == run.sync_id)).first()
-    if run.as_of is None or run.undoes is not None or (kept and kept.run_id == run.id):
+    if run.as_of is None or run.trigger in ASIDE or (kept and kept.run_id == run.id):
         return
     measured = Measured(Latency(), None)
     with suppress(HubError):  # a cohort that was removed meanwhile, a lake without room: no reason to fail a run

@@ -1,0 +1,91 @@
+"""Where an alert can go, and what of that is a secret."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from hub.alerts.machine import this_host
+from hub.alerts.model import LEVELS
+from hub.connectors.signing import signing_secrets
+from hub.errors import UsageError
+
+WEBHOOK, SLACK, COMMAND = "webhook", "slack", "command"
+
+LONGEST_TIMEOUT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a channel leads: the `url` of a webhook or of a Slack-compatible one, or the `argv` of a command, which may
+    take `timeout`."""
+
+    kind: str
+    url: str = ""
+    argv: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(seconds=30)
+
+    def check(self) -> Target:
+        """The target with a command's whole path. Raises UsageError for one that cannot work."""
+        if self.kind == COMMAND:
+            return self._checked_command()
+        address = urlsplit(self.url)
+        if address.scheme not in ("http", "https") or not address.hostname or not self.url.isprintable():
+            raise UsageError("A webhook needs an address.", hint="It has the form https://host/path.")
+        if address.username or address.password:
+            raise UsageError(
+                "The address of a webhook holds no user name and no password.", hint="It is signed: verify that."
+            )
+        return self
+
+    def _checked_command(self) -> Target:
+        if not self.argv or not self.argv[0]:
+            raise UsageError(
+                "There is no command.", hint="Give it after --, such as: -- /usr/local/bin/page --team ops"
+            )
+        found = shutil.which(self.argv[0])
+        if found is None:
+            raise UsageError(
+                f"{self.argv[0]} is no command of this machine.", hint="Give its whole path, and make it executable."
+            )
+        if not timedelta(seconds=1) <= self.timeout <= LONGEST_TIMEOUT:
+            raise UsageError("A command may take between 1 second and 5 minutes.", hint="Give --timeout 30s.")
+        return Target(COMMAND, argv=(found, *self.argv[1:]), timeout=self.timeout)
+
+
+def parts(target: Target, secret: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """What of a target may be shown, and what is sealed. The address of a chat is its password."""
+    if target.kind == COMMAND:
+        seconds = int(target.timeout.total_seconds())
+        return {"argv": [*target.argv], "timeout_seconds": seconds, "host": this_host()}, {}
+    if target.kind == SLACK:
+        return {"host": str(urlsplit(target.url).hostname)}, {"url": target.url}
+    return {"url": target.url}, {"secrets": secret}
+
+
+def checked_secret(target: Target, secret: str) -> str:
+    """The secrets that a target signs with, with a blank between them. Raises UsageError."""
+    if target.kind != WEBHOOK:
+        if secret:
+            raise UsageError("Only a webhook is signed.", hint="Leave the secret out.")
+        return ""
+    try:
+        return " ".join(signing_secrets(secret))
+    except ValueError as error:
+        raise UsageError(f"This secret cannot sign: {error}.", hint="Without one the hub makes one.") from error
+
+
+def checked_level(level: str) -> str:
+    """`level`, if it is one. Raises UsageError."""
+    if level not in LEVELS:
+        raise UsageError(f"{level!r} is no level.", hint=f"Levels are {' and '.join(LEVELS)}.")
+    return level
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what cannot be the name of a channel."""
+    if not name.strip() or len(name) > 255 or not name.isprintable():
+        raise UsageError(f"{name!r} cannot be the name of a channel.", hint="A name is one line of 1 to 255 letters.")
