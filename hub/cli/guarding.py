@@ -109,7 +109,7 @@ def guard(
 def approve(run: RunId, reason: Reason = "", as_json: Json = False) -> None:
     """Let a held run go: exactly what was planned is delivered. When the world has moved since, nothing is (exit 3)."""
     from hub.cli.context import interruptible
-    from hub.cli.sync import ended, shown_progress
+    from hub.cli.run_results import ended, shown_progress
 
     hub = open_hub()
     with interruptible() as asked, shown_progress(asked) as report:

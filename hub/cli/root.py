@@ -180,7 +180,7 @@ def run_due(as_json: Json = False) -> None:
 
 
 def _sentence(run: Any) -> str:
-    from hub.cli.sync import sentence
+    from hub.cli.run_results import sentence
 
     return sentence(run)
 

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.app import Hub
-from hub.cli import guarding, why
+from hub.cli import guarding, repairing, why
 from hub.cli.context import (
     Json,
     Yes,
     confirm,
-    console,
     interruptible,
     open_hub,
     print_json,
     print_table,
-    quit_with,
     quoted,
     say,
 )
+from hub.cli.run_results import ended, in_short, sentence, shown_progress
 from hub.cli.scheduling import (
     CronText,
     IsOnce,
@@ -35,21 +32,18 @@ from hub.cli.scheduling import (
     next_run,
     when_first,
 )
-from hub.clock import ago, counted, shown
+from hub.clock import counted, shown
 from hub.clock import now as clock_now
 from hub.errors import UsageError
-from hub.sync.models import Progress, Report, Run
 from hub.sync.schedule import Every
-from hub.sync.states import ACTIVE, RunState
+from hub.sync.states import ACTIVE
 
 if TYPE_CHECKING:
-    from hub.cli.context import Stop
+    pass
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 Name = Annotated[str, typer.Argument(help="The sync's name.")]
-
-REJECTED, HELD, FAILED = 4, 3, 1
 
 
 @app.callback()
@@ -128,7 +122,15 @@ def change(
     typer.echo(f"The sync {name} runs {how_often(changed)} now{f'; next run: {following}' if following else ''}.")
 
 
-for command in (guarding.plan, guarding.guard, guarding.approve, guarding.refuse, why.attempts):
+for command in (
+    guarding.plan,
+    guarding.guard,
+    guarding.approve,
+    guarding.refuse,
+    repairing.verify,
+    repairing.undo,
+    why.attempts,
+):
     app.command()(command)
 
 
@@ -158,7 +160,7 @@ def list_syncs(as_json: Json = False) -> None:
                 each.state,
                 next_run(each, zone),
                 f"{each.missed:,}",
-                _in_short(each.last_run),
+                in_short(each.last_run),
             )
             for each in found
         ],
@@ -232,63 +234,10 @@ def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
     typer.echo(f"Removed the sync {name}. {left.sentence()}")
 
 
-def sentence(run: Run) -> str:
-    """A run for a person, in one or two sentences."""
-    changed = f"{run.added:,} added, {run.updated:,} updated, {run.removed:,} removed, {run.unchanged:,} unchanged"
-    parts = [f"{run.sync}, run {run.id}: {run.state}; {run.qualified:,} in the cohort, {changed}"]
-    if run.skipped:
-        parts.append("skipped " + ", ".join(f"{people:,} with {_reason(why)}" for why, people in run.skipped.items()))
-    parts += [f"{people:,} {word}" for people, word in _leftovers(run) if people]
-    if run.resumed:
-        parts.append("gone on with after an interruption")
-    said = f"{run.message} {run.hint}".strip()
-    return "; ".join(parts) + "." + (f" {said}" if said else "")
-
-
-def _leftovers(run: Run) -> list[tuple[int, str]]:
-    return [(run.rejected, "rejected"), (run.parked, "parked"), (run.owed, "owed"), (run.held, "held")]
-
-
-def _reason(why: str) -> str:
-    return {"shared key": "a key that somebody else has"}.get(why, why)
-
-
 def _run(hub: Hub, name: str, as_json: bool) -> None:
     with interruptible() as asked, shown_progress(asked) as report:
         run = asyncio.run(hub.syncs.run(name, report=report, stop=asked))
     ended(run, as_json)
-
-
-def ended(run: Run, as_json: bool) -> NoReturn:
-    """Tell how a run stands, and end the command with its exit code."""
-    if as_json:
-        print_json(run.figures())
-    else:
-        typer.echo(sentence(run))
-    quit_with(_code(run))
-
-
-def _code(run: Run) -> int:
-    if run.state is RunState.FAILED:
-        return FAILED
-    return HELD if run.state is RunState.HELD else REJECTED if run.rejected else 0
-
-
-@contextmanager
-def shown_progress(stop: Stop) -> Iterator[Report]:
-    """The bar of a run, on a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    shown_on = console()
-    with Bars(*columns, console=shown_on, transient=True, disable=not shown_on.is_terminal) as bars:
-        task = bars.add_task("starting", total=None)
-
-        def report(progress: Progress) -> None:
-            bars.update(task, description=progress.state.value, completed=progress.done, total=progress.total or None)
-
-        yield report
 
 
 def _mapping(pairs: list[str] | None) -> dict[str, str]:
@@ -301,9 +250,3 @@ def _mapping(pairs: list[str] | None) -> dict[str, str]:
             raise UsageError(f"--map {target.strip()} stands twice.", hint="A field there takes one property.")
         mapping[target.strip()] = source.strip()
     return mapping
-
-
-def _in_short(run: Run | None) -> str:
-    if run is None:
-        return "never"
-    return f"{run.state} {ago(run.created_at)}: +{run.added:,} ~{run.updated:,} -{run.removed:,}"

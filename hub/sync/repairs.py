@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from hub.sync.rows import SyncRows
 from hub.sync.undo import Undo, Undoing
 from hub.sync.verify import Verifier
 from hub.sync.verify_books import decisions_of
-from hub.sync.verify_findings import Kind
+from hub.sync.verify_findings import Found, Kind
 from hub.sync.verify_reports import Reports, Verification, Way
 
 if TYPE_CHECKING:
@@ -79,6 +79,10 @@ class Repairs:
     def verification(self, verification: int) -> Verification:
         """What a verification found, with samples. Raises NotFound."""
         return self._reports.get(verification)
+
+    def findings(self, verification: int, kind: Kind) -> Iterator[Found]:
+        """Everybody of one kind whom a verification found, by key, some thousand at a time. Raises NotFound."""
+        return self._reports.findings(verification, kind)
 
     def last_verification(self, name: str) -> Verification | None:
         """The newest verification of a sync that found something out, without samples. Raises NotFound."""

@@ -61,7 +61,7 @@ Decisions = Mapping[Kind, Way]
 
 _SAID = {
     (Kind.MISSING, Way.REPAIR): ("missing member is", "missing members are", "sent again by the next run"),
-    (Kind.CHANGED, Way.REPAIR): ("changed member gets", "changed members get", "their values again by the next run"),
+    (Kind.CHANGED, Way.REPAIR): ("changed member is", "changed members are", "set right by the next run"),
     (Kind.UNCERTAIN, Way.REPAIR): ("uncertain member is", "uncertain members are", "certain again if it is there"),
     (Kind.EXTRA, Way.ADOPT): ("extra member is", "extra members are", "the hub's from now on"),
     (Kind.EXTRA_IN_COHORT, Way.ADOPT): (

@@ -220,9 +220,12 @@ class Comparison:
         }
 
     def _same(self, target: str, written: str | None, read: str | None) -> bool:
+        wrote, found = (None if text is None else decode(text) for text in (written, read))
         if written is None:
             return True
-        return read is not None and self._connector.same_value(target, decode(written), decode(read))
+        if wrote is None or found is None:  # one of the two is empty
+            return wrote is None and found in (None, "")
+        return self._connector.same_value(target, wrote, found)
 
     def _named(self, rows: ibis.Table, members: Path | None) -> ibis.Table:
         """The rows with their final `kind`, and somebody's name for everybody."""
@@ -269,13 +272,13 @@ def counts_of(reader: DuckDbReader, findings: Path) -> dict[str, int]:
 
 def samples_of(reader: DuckDbReader, findings: Path, *, most: int = SAMPLE) -> dict[str, list[Found]]:
     """The first members of each kind, by key."""
+    return {kind.value: [*found_of(reader, findings, kind, most=most)] for kind in Kind}
+
+
+def found_of(reader: DuckDbReader, findings: Path, kind: Kind, *, most: int | None = None) -> Iterator[Found]:
+    """The members of one kind, by key: all of them, or the first."""
     rows = reader.files(findings)
-    found: dict[str, list[Found]] = {}
-    for kind in Kind:
-        first = rows.filter(rows.kind == kind.value).order_by("key").limit(most)
-        found[kind.value] = [_found(row) for batch in reader.batches(first) for row in batch.to_pylist()]
-    return found
-
-
-def _found(row: Mapping[str, Any]) -> Found:
-    return Found(row["key"], row["person"], row["there"], tuple(row["differs"] or ()))
+    chosen = rows.filter(rows.kind == kind.value).order_by("key")
+    for batch in reader.batches(chosen if most is None else chosen.limit(most), size=ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            yield Found(row["key"], row["person"], row["there"], tuple(row["differs"] or ()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, select
 
 from hub.clock import now
-from hub.errors import NotFound, StoreError
+from hub.errors import NotFound, StoreError, UsageError
 from hub.store.lease import Lease, writing_under
 from hub.store.tables import syncs, verifications
 from hub.sync.held import held_by
 from hub.sync.verify_books import WAYS, Way, report_folder, said_of
-from hub.sync.verify_findings import DIFFERENCES, Compared, Found, Kind, samples_of
+from hub.sync.verify_findings import DIFFERENCES, Compared, Found, Kind, found_of, samples_of
 
 if TYPE_CHECKING:
     from hub.workspace import Workspace
@@ -161,6 +161,15 @@ class Reports:
             with self._workspace.reading_here() as reader:
                 samples = samples_of(reader, findings_file(self._workspace, report_id))
         return _verification(row, samples)
+
+    def findings(self, report_id: int, kind: Kind) -> Iterator[Found]:
+        """Everybody of one kind, by key, some thousand at a time. Raises NotFound, UsageError (it is not kept)."""
+        self.row(report_id)
+        file = findings_file(self._workspace, report_id)
+        if not file.exists():
+            raise UsageError(f"What verification {report_id} found is not kept.", hint="Verify again.")
+        with self._workspace.reading_here() as reader:
+            yield from found_of(reader, file, kind)
 
     def last(self, sync_id: int) -> Verification | None:
         """The newest verification of a sync that found something out, without samples."""
