@@ -28,7 +28,7 @@ check: install  ## Style, types and import contracts.
 bench: install  ## Ratios against hand-written floors, in one run.
 	$(BIN)/python -m benchmarks
 
-storm: install  ## Slow: fifty runs killed at random instants; the partner must end up equal to the cohort.
+storm: install  ## Slow: 300 runs to two partners killed at random instants in bad weather; each must end up with the cohort.
 	$(BIN)/python -m checks.storm
 
 crash: install  ## Slow: the server and its mover killed 200 times under load; every acknowledged event must be there once.
