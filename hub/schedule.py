@@ -51,14 +51,18 @@ class Agenda:
     def due(self) -> list[Task]:
         """What is due now: syncs, the longest waiting first, then pulls. One question for each kind, and no loop.
 
-        What a clock that was set back had put off is scheduled anew. Raises StoreError.
+        What a clock that was set back had put off is scheduled anew, and what a process of this machine had in hand
+        when it died is free at once. Raises StoreError.
         """
         from hub.inbound.due import due_pulls
+        from hub.store.lease import let_go_of_the_dead
+        from hub.store.tables import audiences
         from hub.sync.due import due_syncs, follow_clock
 
         at, store = now(), self._hub.workspace.store
         projects = {project.id: project for project in self._projects()}
         follow_clock(store, at)
+        let_go_of_the_dead(store, audiences)
         found = [(SYNC, each.project_id, each.name) for each in due_syncs(store, at)]
         found += [(PULL, each.project_id, each.name) for each in due_pulls(store, self._hub.plugins, at)]
         return [Task(kind, projects[owner], name) for kind, owner, name in found if owner in projects]

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,10 @@ def take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
     with store.writing() as connection:
         row = connection.execute(select(table.c.lease_owner, table.c.lease_until).where(column == key)).one()
         if row.lease_owner and row.lease_until > now() and may_be_alive(row.lease_owner):
-            host, pid = row.lease_owner.split(":")[:2]
+            machine, pid = row.lease_owner.split(":")[:2]
             raise Busy(
-                f"{what} is being worked on by process {pid} on {host}.", hint="Wait for it to end; nothing was done."
+                f"{what} is being worked on by process {pid} on {machine.partition('/')[0]}.",
+                hint="Wait for it to end; nothing was done.",
             )
         connection.execute(table.update().where(column == key).values(lease_owner=owner, lease_until=now() + LASTS))
 
@@ -135,14 +137,41 @@ def renew(store: Store, table: Table, key: Any, owner: str) -> None:
         )
 
 
+def let_go_of_the_dead(store: Store, table: Table) -> int:
+    """Free the leases of `table` whose processes on this very machine have died. Returns how many."""
+    query = select(table.c.lease_owner).where(table.c.lease_until > now())
+    with store.reading() as connection:
+        left = [owner for owner in connection.execute(query).scalars() if owner and not may_be_alive(owner)]
+    if left:
+        with store.writing() as connection:
+            connection.execute(
+                table.update().where(table.c.lease_owner.in_(left)).values(lease_owner=None, lease_until=None)
+            )
+    return len(left)
+
+
+@lru_cache(maxsize=1)
+def this_machine() -> str:
+    """This machine, as processes that can see each other know it: its name, and of which boot and which container.
+
+    Two machines may have one name, and so may two containers, which see only their own processes.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        sees = str(Path("/proc/self/ns/pid").readlink()).strip("pid:[]")
+    except OSError:  # no /proc, or not a whole one
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{boot}-{sees}"
+
+
 def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{this_machine()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def may_be_alive(owner: str) -> bool:
     """Whether the process of an owner may still run: for certain only on this very machine."""
-    host, pid, started, _ = owner.split(":")
-    if host != socket.gethostname():
+    machine, pid, started, _ = owner.split(":")
+    if machine != this_machine():
         return True  # only time can tell
     if owner.startswith(f"{_this_process()}:"):
         return owner in _held_here
