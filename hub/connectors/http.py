@@ -233,7 +233,10 @@ def _session(guard: AddressGuard, concurrency: int) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         limit=concurrency, resolver=_GuardedResolver(guard), use_dns_cache=True, ttl_dns_cache=30
     )
-    return aiohttp.ClientSession(connector=connector, trust_env=False)
+    session = aiohttp.ClientSession(connector=connector, trust_env=False)
+    # aiohttp repeats what is idempotent by itself, past the ledger and the pace; it has no public way to say no
+    session._retry_connection = False
+    return session
 
 
 def _was_sent(error: httpx.TransportError) -> bool:

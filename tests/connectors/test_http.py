@@ -181,3 +181,28 @@ async def test_what_will_not_change_is_not_tried_again(waits, final):
     with pytest.raises(type(final)):
         await persist(partner)
     assert partner.calls == 1
+
+
+async def test_a_request_whose_connection_broke_is_sent_once_even_where_the_library_would_repeat_it():
+    seen: list[str] = []
+
+    async def partner(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            seen.append(line.split()[1].decode())
+            while (await reader.readline()).strip():
+                pass
+            if len(seen) > 1:
+                break
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(partner, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        guard = AddressGuard(allow_private=True)
+        async with PartnerClient(f"http://127.0.0.1:{port}", guard=guard, read_attempts=1) as http:
+            await http.get("/first")
+            with pytest.raises(PartnerUnavailable):
+                await http.get("/second")
+
+    assert seen == ["/first", "/second"]
