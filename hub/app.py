@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hub.projects import Projects
     from hub.status import LakeStatus, Status
     from hub.sync.service import Syncs
+    from hub.sync.trial import Trials
     from hub.sync.why import Why
     from hub.tokens import Tokens
 
@@ -212,6 +213,13 @@ class Hub:
         from hub.sync.service import Syncs
 
         return Syncs(self.workspace, self.cohorts, self.connections)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """What syncs would do that are not made yet."""
+        from hub.sync.trial import Trials
+
+        return Trials(self.workspace, self.cohorts, self.connections)
 
     @cached_property
     def inbound(self) -> Inbound:

@@ -14,7 +14,8 @@ from hub.errors import UsageError
 from hub.sync.states import Leavers
 
 if TYPE_CHECKING:
-    from hub.sync.preview import Preview, Shown
+    from hub.sync.matching import Shown
+    from hub.sync.preview import Preview
 
 Name = Annotated[str, typer.Argument(help="The sync's name.")]
 RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of the run that is held.")]

@@ -19,6 +19,16 @@ def microseconds(instant):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN2
     """Microseconds since 1970 of an instant. On Spark: unix_micros."""
 
 
+@ibis.udf.scalar.builtin(name="epoch_us", database=_SCHEMA, signature=(("timestamp",), "int64"))
+def clock_microseconds(clock):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Microseconds from 1970 to what a clock shows that knows no zone."""
+
+
+@ibis.udf.scalar.builtin(name="make_timestamp", database=_SCHEMA, signature=(("int64",), "timestamp"))
+def clock_at(micros):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """What `clock_microseconds` is the microseconds of."""
+
+
 def map_value(column: Any, key: str) -> Any:
     """The value of a key of a typed map; null without it. On Spark: try_element_at.
 

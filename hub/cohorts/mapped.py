@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from hub.connectors.contract import Value
 
 
-def decode(text: str) -> Value:
-    """The value that a typed text stands for. Raises ValueError for any other text."""
+EMPTIED = "x:"
+"""The typed text of no value: what the field of somebody was emptied by, or is to be."""
+
+
+def decode(text: str) -> Value | None:
+    """The value that a typed text stands for; None for EMPTIED. Raises ValueError for any other text."""
+    if text == EMPTIED:
+        return None
     kind, colon, rest = text[:1], text[1:2], text[2:]
     if colon == ":" and kind == "s":
         return rest

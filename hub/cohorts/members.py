@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import ibis
 
 from hub.cohorts.compile import people
+from hub.cohorts.keys import key_columns
 from hub.cohorts.lists.listing import listed_members, listed_people, listed_qualified
+from hub.cohorts.lists.sources import DISTINCT_ID
 from hub.cohorts.mapped import full_text, typed_text
 from hub.cohorts.profile_columns import has_property, mapped, mapped_nothing, user_id
 from hub.people.views import match_value, normalised
 
 if TYPE_CHECKING:
     from hub.cohorts.question import Question
-    from hub.connectors.contract import MatchKey
+    from hub.connectors.matching import MatchOn
     from hub.lake.reading import Reader
     from hub.workspace import Project
 
@@ -58,32 +60,36 @@ def qualified(
     project: Project,
     question: Question,
     *,
-    key: MatchKey,
+    match: Sequence[MatchOn],
     mapping: Mapping[str, str],
 ) -> ibis.Table:
     """The people for whom the definition of a question holds, each once, as a partner needs them.
 
-    `mapping` is target name -> profile property. Columns: `person`; `has_profile`, whether the profile has a property;
-    `key`, the normalised value of the match property, null without one; `mapped`, a map of target name -> typed
-    text (`hub.cohorts.mapped`), without the targets whose property is not set. A cohort that brings its own members is
-    exempt from the filter of identified profiles: `has_profile` is true for all. Their keys and values are the list's
-    own, else those of the profile.
+    `match` are the keys by which the partner knows people, in order of preference; `mapping` is target name -> profile
+    property. Columns: `person`; `has_profile`, whether the profile has a property; `key` and `invalid`, as of
+    `hub.cohorts.keys`; `mapped`, a map of target name -> typed text (`hub.cohorts.mapped`), without the targets whose
+    property is not set. A cohort that brings its own members is exempt from the filter of identified profiles:
+    `has_profile` is true for all. Their keys and values are the list's own, else those of the profile.
     """
     if question.listing is not None:
-        return listed_qualified(reader, project, question.listing, key=key, mapping=mapping)
+        return listed_qualified(reader, project, question.listing, match=match, mapping=mapping)
 
     def wanted(profiles: ibis.Table) -> Mapping[str, ibis.Value]:
         texts = {target: typed_text(profiles, name) for target, name in sorted(mapping.items())}
         columns = {"has_profile": has_property(profiles), "mapped": mapped(texts)}
-        if key.property != "distinct_id":
-            columns["key"] = match_value(profiles, key.property, key.normalize)
+        for place, on in enumerate(match):
+            if on.property != DISTINCT_ID:
+                columns[f"value {place}"] = match_value(profiles, on.property, on.normalize)
         return columns
 
     found = people(reader, project, question, columns=wanted)
-    own_id = normalised(found.person, key.normalize)
+    values = [
+        (on, normalised(found.person, on.normalize) if on.property == DISTINCT_ID else found[f"value {place}"])
+        for place, on in enumerate(match)
+    ]
     return found.select(
         "person",
         has_profile=ibis.coalesce(found.has_profile, False),
-        key=own_id if key.property == "distinct_id" else found.key,
         mapped=ibis.coalesce(found.mapped, mapped_nothing()),
+        **key_columns(values),
     )

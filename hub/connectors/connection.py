@@ -16,7 +16,11 @@ STOPPED_STATES = (REFUSED, WRONG)
 
 @dataclass(frozen=True)
 class Connection:
-    """One account at a partner. `settings` has no secrets. `state` is connected, refused, wrong or unreachable."""
+    """One account at a partner. `settings` has no secrets. `state` is connected, refused, wrong or unreachable.
+
+    `match` are the keys by which people are matched there, in order of preference (`hub.connectors.matching.match_of`
+    reads them); `warnings` are for people: what these keys mean for the project.
+    """
 
     id: int
     name: str
@@ -28,6 +32,8 @@ class Connection:
     checked_at: datetime | None
     created_at: datetime
     settings: Mapping[str, Any] = field(default_factory=dict)
+    match: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

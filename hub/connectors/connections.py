@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from hub.connectors.containing import contained
 from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
 from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
 from hub.connectors.guarding import guard_of
+from hub.connectors.matching import MatchOn, identity_warning, match_of, match_texts
 from hub.connectors.pacing import Pace
 from hub.connectors.plugins import Plugins
 from hub.connectors.shares import AccountBooks
@@ -64,14 +65,15 @@ class Connections:
         async with self._opened(kind, validated(kind, values), read_attempts=1) as opened:
             return await contained(opened, opened.options(setting))
 
-    async def add(self, connector: str, name: str, values: Mapping[str, Any]) -> Connection:
+    async def add(self, connector: str, name: str, values: Mapping[str, Any], *, match: str = "") -> Connection:
         """Check that the account can be used, and keep the connection. Nothing is kept when it cannot.
 
-        A setting of kind `options` that is missing is filled in when the account offers just one choice.
-        Raises AlreadyExists, NotFound (connector), UsageError (settings), PartnerError (the partner's answer).
+        A setting of kind `options` that is missing is filled in when the account offers just one choice. `match` as of
+        `rematch`. Raises AlreadyExists, NotFound (connector), UsageError, PartnerError (the partner's answer).
         """
         self._refuse_taken(name)
-        return self.keep(name, await self.tried(connector, values))
+        chosen = _unusual(self._plugins.connector(connector), match)
+        return self.keep(name, await self.tried(connector, values), match=chosen)
 
     async def edit(self, name: str, values: Mapping[str, Any]) -> Connection:
         """Change some settings of a connection, after checking that the account can be used with them.
@@ -90,9 +92,9 @@ class Connections:
         settings = validated(kind, await self._completed(kind, values))
         return Tried(kind, settings, await self._account(kind, settings))
 
-    def keep(self, name: str, tried: Tried) -> Connection:
-        """Keep a new connection with settings that were tried. Raises AlreadyExists."""
-        return self._insert(tried.kind, name, tried.settings, tried.account)
+    def keep(self, name: str, tried: Tried, *, match: Sequence[str] = ()) -> Connection:
+        """Keep a new connection with settings that were tried. Raises AlreadyExists; UsageError for `match`."""
+        return self._insert(tried.kind, name, tried.settings, tried.account, _unusual(tried.kind, match))
 
     def put(self, name: str, tried: Tried) -> Connection:
         """Give a connection settings that were tried; see `edit`. Raises NotFound."""
@@ -104,6 +106,21 @@ class Connections:
         if moved:
             self._leave_audiences(row.id)
         return self.get(name)
+
+    def rematch(self, name: str, match: str | Sequence[str]) -> Connection:
+        """Match people by these keys from now on, in that order (`hub.connectors.matching.match_of`); none: as usual.
+
+        The next runs move whoever has another key by then. Raises NotFound, UsageError (the partner has no such key).
+        """
+        row = self._row(name)
+        chosen = _unusual(self._plugins.connector(row.connector), match)
+        self._update(row.id, match_keys=chosen, updated_at=now())
+        return self.get(name)
+
+    def match(self, name: str) -> tuple[MatchOn, ...]:
+        """The keys by which people are matched, in order of preference. Raises NotFound or PluginError."""
+        row = self._row(name)
+        return match_of(self._plugins.connector(row.connector), row.match_keys)
 
     def values(self, name: str) -> dict[str, Any]:
         """The settings of a connection with its secrets, to compare them; shown to nobody. Raises NotFound."""
@@ -181,7 +198,7 @@ class Connections:
         return self._plugins.connector(self._row(name).connector)
 
     @asynccontextmanager
-    async def opened(self, name: str) -> AsyncIterator[Connector]:
+    async def opened(self, name: str, *, read_attempts: int = 4) -> AsyncIterator[Connector]:
         """The connector of a connection, ready to call the partner; closed at the end."""
         row = self._row(name)
         kind = self._plugins.connector(row.connector)
@@ -189,7 +206,7 @@ class Connections:
         books = AccountBooks(self._store, f"{place.connector}:{place.account}", kind.limits.concurrency)
         async with (
             Pace(books, kind.limits) as pace,
-            self._opened(kind, validated(kind, self._values(row)), pace=pace) as connector,
+            self._opened(kind, validated(kind, self._values(row)), read_attempts=read_attempts, pace=pace) as connector,
         ):
             yield connector
 
@@ -233,7 +250,9 @@ class Connections:
             hint=f"Choose one with --set {wanted.name}=VALUE.",
         )
 
-    def _insert(self, kind: type[Connector], name: str, settings: ConnectorSettings, account: Account) -> Connection:
+    def _insert(
+        self, kind: type[Connector], name: str, settings: ConnectorSettings, account: Account, match: Sequence[str]
+    ) -> Connection:
         shown, secrets = split_secrets(settings)
         at = now()
         try:
@@ -245,6 +264,7 @@ class Connections:
                         connector=kind.name,
                         settings=shown,
                         secrets=open_vault(self._workspace.settings).seal(secrets),
+                        match_keys=list(match),
                         created_at=at,
                         updated_at=at,
                         **_connected(account),
@@ -290,6 +310,11 @@ class Connections:
 
     def _shown(self, row: Row[Any]) -> Connection:
         kind = self._plugins.connectors.get(row.connector)
+        try:
+            match = match_of(kind, row.match_keys) if kind else ()
+        except UsageError:  # a newer version of the plugin does not know the key any more; a run says so
+            match = ()
+        warning = identity_warning(kind, match, self._workspace.project.identity) if kind else ""
         return Connection(
             id=row.id,
             name=row.name,
@@ -301,7 +326,15 @@ class Connections:
             checked_at=row.checked_at,
             created_at=row.created_at,
             settings=row.settings,
+            match=tuple(match_texts(match) or row.match_keys),
+            warnings=(warning,) if warning else (),
         )
+
+
+def _unusual(kind: type[Connector], match: str | Sequence[str]) -> list[str]:
+    """The keys that were chosen, to be kept; none when they are the partner's own, in its order."""
+    chosen = match_of(kind, match)
+    return [] if chosen == match_of(kind, ()) else match_texts(chosen)
 
 
 def _chosen(kind: type[Connector], settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

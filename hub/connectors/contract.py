@@ -47,10 +47,12 @@ class Ability(StrEnum):
 
 @dataclass(frozen=True)
 class MatchKey:
-    """A profile property by which the partner knows people.
+    """A kind of key by which the partner knows people.
 
-    `property` is the profile property (`$email`, or `distinct_id` for the person's own id); `normalize` says
-    how its values compare: `exact`, or `email` (surrounding blanks dropped, lower case).
+    `property` is the profile property that has it (`$email`, or `distinct_id` for the person's own id), and names the
+    kind; a connection may take the values from another property. It has no colon. `normalize` says how values compare:
+    `exact`; `email` (surrounding blanks dropped, lower case); `phone` (E.164: a plus and digits, no blanks). What is no
+    e-mail address or phone number counts as no key.
     """
 
     property: str
@@ -59,7 +61,11 @@ class MatchKey:
 
 @dataclass(frozen=True)
 class Matching:
-    """The keys that a partner understands, in order of preference."""
+    """The keys that a partner understands, in order of preference. An operator may choose fewer, in another order.
+
+    A person goes out by the first key that they have. What the hub holds is written down by kind and value, the first
+    kind by its value alone: put kinds that come later behind the others.
+    """
 
     keys: tuple[MatchKey, ...]
     simplified_identity_warning: str = ""
@@ -175,11 +181,13 @@ class Audience:
 class Member:
     """One person on the way to a partner: the match key and the mapped values, by target name.
 
-    A value of None means that the person no longer has one.
+    A value of None means that the person has none, and that it is to be emptied. `match` is the kind of the key: the
+    `property` of one of the connector's match keys. A connector with one kind need not look at it, nor give it.
     """
 
     key: str
     values: Mapping[str, Value | None] = field(default_factory=dict)
+    match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +210,8 @@ class Refusal:
 
     With `retry_after` the hub tries again after that time; without it the member is parked until its data,
     the mapping or the connector's version changes. `in_audience` tells that the member is in the audience all the
-    same (only a value was refused), so that it is taken out when it leaves the cohort.
+    same (only a value was refused), so that it is taken out when it leaves the cohort. `match` is that of the member,
+    for connectors with several kinds of keys.
     """
 
     key: str
@@ -210,6 +219,7 @@ class Refusal:
     code: str = ""
     retry_after: timedelta | None = None
     in_audience: bool = False
+    match: str = ""
 
 
 @dataclass(frozen=True)
@@ -286,6 +296,12 @@ class Connector(ABC):
         """What the account offers for a setting declared with `options`. Changes nothing."""
         raise KeyError(setting)
 
+    async def check_mapping(self, targets: Sequence[str]) -> None:  # noqa: B027 - it need not be there
+        """Raise MappingWrong, naming them, when the partner has no fields of these names. Changes nothing.
+
+        As it stands, the partner takes any name, or cannot tell.
+        """
+
     @abstractmethod
     async def open_audience(self, name: str) -> Audience:
         """Find the audience of that name, or make it. Harmless when repeated.
@@ -297,7 +313,7 @@ class Connector(ABC):
     async def add(self, audience: Audience, members: Sequence[Member]) -> Outcome:
         """Put one batch into the audience and write its mapped values. Harmless when repeated.
 
-        `members` has at most `limits.batch_size` members with distinct keys. Members who are in the audience
+        `members` has at most `limits.batch_size` members, each key once. Members who are in the audience
         already, and whose values changed, come here too.
         Raises AudienceGone, MappingWrong, BatchRefused, MemberRefused (a batch of one), and the errors of `check`.
         """
@@ -317,10 +333,11 @@ class Connector(ABC):
         """As `remove`; the hub calls this one. Override it when the partner is told sessions and pages."""
         return await self.remove(audience, members)
 
-    def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str]]:
+    def list_members(self, audience: Audience) -> AsyncIterator[Sequence[str | Member]]:
         """The keys of everybody in the audience, page by page, as `add` was given them. Needed for Ability.LIST.
 
-        A key may come twice. Raises AudienceGone, and the errors of `check`.
+        With several kinds of keys they are Members, with their `match`. A key may come twice. Raises AudienceGone, and
+        the errors of `check`.
         """
         raise NotImplementedError(f"{self.label} cannot list members")
 

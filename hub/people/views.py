@@ -158,9 +158,14 @@ def with_person(rows: ibis.Table, people: ibis.Table | None, *, of: str = "disti
 
 
 def normalised(value: ibis.Value, how: str) -> ibis.Value:
-    """A match value as partners compare it: `email` drops blanks around it and the case; empty is no value."""
-    text = value.strip().lower() if how == "email" else value
-    return text.nullif("")
+    """A match value as partners compare it; empty is no value.
+
+    `email` drops blanks around it and the case. `phone` drops what people write between digits, and makes `00` in front
+    a plus; a number without its country's code stays without it.
+    """
+    if how == "phone":
+        value = value.re_replace(r"[\s().\-/]+", "").re_replace("^00", "+")
+    return (value.strip().lower() if how == "email" else value).nullif("")
 
 
 def match_value(profiles: ibis.Table, property_name: str, how: str) -> ibis.Value:

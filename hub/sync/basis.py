@@ -5,14 +5,15 @@ A guard compares it with that of the last finished run; who approves a run is to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select, tuple_
 
 from hub.cohorts.asked import asked_for
-from hub.store.tables import cohort_versions, cohorts
+from hub.store.tables import cohort_versions, cohorts, connections
+from hub.sync.mapping import changes_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Basis:
     """`rests_on` has the version of the cohort, and of each cohort that it names, directly or not; `mapping` is target
-    name at the partner -> profile property."""
+    name at the partner -> field (`hub.sync.mapping`), as it is kept; `match` are the keys that were chosen to match
+    people by, none for the partner's own."""
 
     rests_on: Mapping[str, int]
     mapping: Mapping[str, Any]
+    match: Sequence[str] = ()
 
 
 def rests_on(workspace: Workspace, asked: AskedFor) -> dict[str, int]:
@@ -43,20 +46,32 @@ def rests_on(workspace: Workspace, asked: AskedFor) -> dict[str, int]:
 
 def basis_of(run: Row[Any], cohort: str) -> Basis:
     """What a run (a row of the table) of a sync of `cohort` rested on."""
-    return Basis(run.rests_on or {cohort: run.cohort_version}, run.mapping)
+    return Basis(run.rests_on or {cohort: run.cohort_version}, run.mapping, run.match_keys)
 
 
 def basis_now(workspace: Workspace, sync: Row[Any], cohort: str) -> Basis:
     """What a run of `sync` (a row of the table) would rest on now. Raises NotFound when a cohort is gone."""
-    return Basis(rests_on(workspace, asked_for(workspace, [cohort])[0]), sync.mapping)
+    return Basis(
+        rests_on(workspace, asked_for(workspace, [cohort])[0]),
+        sync.mapping,
+        match_chosen(workspace, sync.connection_id),
+    )
+
+
+def match_chosen(workspace: Workspace, connection_id: int) -> list[str]:
+    """The keys that were chosen for a connection, by its id; none: the partner's own, in its order."""
+    query = select(connections.c.match_keys).where(connections.c.id == connection_id)
+    with workspace.store.reading() as connection:
+        return [*connection.execute(query).scalar_one()]
 
 
 def differences(workspace: Workspace, before: Basis, after: Basis) -> list[str]:
-    """A sentence for each definition that has changed, and one for the mapping. A changed description is none."""
+    """A sentence for each changed definition, for the mapping and for the keys. A changed description is none."""
     with workspace.store.reading() as connection:
         return [
             *_definitions(connection, workspace.project.id, before.rests_on, after.rests_on),
             *_mapping(before.mapping, after.mapping),
+            *_match(before.match, after.match),
         ]
 
 
@@ -86,6 +101,11 @@ def _definitions(
 
 
 def _mapping(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    if names:
-        yield f"The mapping has changed: {', '.join(names)}."
+    if changed := [*changes_of(before, after)]:
+        yield f"The mapping has changed: {'; '.join(changed)}."
+
+
+def _match(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+    if [*before] != [*after]:
+        new, old = (", ".join(keys) or "the partner's usual keys" for keys in (after, before))
+        yield f"People are matched by {new}, where it was {old}."

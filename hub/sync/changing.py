@@ -33,8 +33,8 @@ def begun(transaction: Transaction, project: Project, schedule: Schedule) -> dic
     return values | {"next_run_at": at if isinstance(schedule, Once) else first_tick(schedule, at, project.timezone)}
 
 
-def change(store: Store, project: Project, row: Row[Any], *, schedule: Schedule, mapping: Mapping[str, str]) -> None:
-    """Let a sync (a row of `SyncRows`) run by that schedule, with that mapping (target -> property).
+def change(store: Store, project: Project, row: Row[Any], *, schedule: Schedule, mapping: Mapping[str, Any]) -> None:
+    """Let a sync (a row of `SyncRows`) run by that schedule, with that mapping (as it is kept).
 
     A one-time sync that has run and is to run on is active again. What is due already stays due. Raises NotFound when
     there is no sync that it is to follow, UsageError when that one follows it.

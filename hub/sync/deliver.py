@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, count
 from pathlib import Path
@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hub.cohorts.mapped import decode
 from hub.connectors.containing import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
+from hub.connectors.matching import Kinds
 from hub.connectors.pacing import within
 from hub.connectors.recording import recorded_by
 from hub.connectors.retry import LONGEST_WAIT, persist
@@ -40,8 +40,8 @@ from hub.errors import (
 from hub.sync.attempts_writing import Attempts
 from hub.sync.batches import Batch, PlannedMember
 from hub.sync.ledger import Ledger
+from hub.sync.members import member_of, nonsense, sound
 from hub.sync.pages import Pages
-from hub.sync.plan_rows import EMPTIED
 from hub.sync.states import Action, BatchState
 
 T = TypeVar("T")
@@ -100,19 +100,24 @@ class Delivery:
     answered: Callable[[int], None]
     stop: threading.Event
     ended_by: HubError | None = None
+    _kinds: Kinds = field(init=False)
     _owed_in_a_row: int = 0
     _tries: Counter[int] = field(default_factory=Counter)
     _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="ledger"))
+
+    def __post_init__(self) -> None:
+        self._kinds = Kinds(self.connector.matching)
 
     async def finish(self) -> None:
         """Deliver every batch that is still planned, several at once, as the connector's limits allow."""
         pages = await self._write(self._numbered)
         pending = await self._write(self.ledger.batches, self.run_id, BatchState.PLANNED)
-        left = iter(pending)
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self.connector.limits.concurrency, len(pending))):
-                    group.create_task(self._work(left, pages))
+            for batches in _in_turn(pending):
+                left = iter(batches)
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(self.connector.limits.concurrency, len(batches))):
+                        group.create_task(self._work(left, pages))
         except* HubError as errors:
             raise _first(errors) from errors
         finally:
@@ -130,7 +135,7 @@ class Delivery:
 
     async def _deliver(self, batch: Batch, pages: Pages) -> None:
         rows = await asyncio.to_thread(self.plan.rows, batch.first_row, batch.size)
-        members = [_member(row) for row in rows]
+        members = [member_of(row, self._kinds) for row in rows]
         try:
             outcome = await self._send(batch, members, pages)
         except NOT_ITS_END:
@@ -150,7 +155,7 @@ class Delivery:
         async def once() -> Outcome:
             await self._write(self.ledger.sent, batch)
             self._tries[batch.number] += 1
-            keys = [member.key for member in members]
+            keys = [self._kinds.text_of(member) for member in members]
             number = batch.attempts + self._tries[batch.number]
             with self.attempts.begin(batch.number, batch.action.value, number, keys) as attempt, recorded_by(attempt):
                 outcome = await self._call(batch.action, members, pages.page(batch, members))
@@ -169,7 +174,8 @@ class Delivery:
         """Find out who in a refused batch is refused, by sending its halves."""
         if len(members) == 1:
             code = error.code if isinstance(error, MemberRefused) else ""
-            return Outcome([Refusal(members[0].key, error.message, code, in_audience=error.answer_lost)])
+            key = self._kinds.text_of(members[0])
+            return Outcome([Refusal(key, error.message, code, in_audience=error.answer_lost)])
         middle = len(members) // 2
         refused: list[Refusal] = []
         request_id = ""
@@ -186,7 +192,7 @@ class Delivery:
     async def _call(self, action: Action, members: Sequence[Member], page: Page) -> Outcome:
         verb = self.connector.remove_page if action is Action.REMOVE else self.connector.add_page
         outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members, page)))
-        return _sound(self.connector, outcome, members)
+        return sound(self.connector, self._kinds, outcome, members)
 
     async def _acknowledge(self, batch: Batch, rows: Sequence[dict[str, Any]], outcome: Outcome) -> None:
         planned = [PlannedMember(row["key"], row["person"], row["fingerprint"]) for row in rows]
@@ -204,6 +210,15 @@ class Delivery:
     async def _write(self, function: Callable[..., Any], *arguments: Any) -> Any:
         # one writer: eight that wait for SQLite's lock would each sleep longer than the write takes
         return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+
+
+def _in_turn(batches: list[Batch]) -> Iterator[list[Batch]]:
+    """Batches that may be under way at once: old keys that are taken out before new ones come in go by themselves."""
+    comes_in = [place for place, batch in enumerate(batches) if batch.action in (Action.ADD, Action.UPDATE)]
+    if comes_in and comes_in[0]:
+        yield batches[: comes_in[0]]
+        batches = batches[comes_in[0] :]
+    yield batches
 
 
 def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
@@ -231,34 +246,6 @@ async def _in_time(connector: Connector, call: Awaitable[T]) -> T:
         ) from error
 
 
-def _sound(connector: Connector, outcome: Any, members: Sequence[Member]) -> Outcome:
-    """A connector's answer with the keys as they were sent. Raises PluginError when it cannot be made sense of."""
-    if not isinstance(outcome, Outcome):
-        raise _nonsense(connector, f"answered with {type(outcome).__name__} where an Outcome belongs")
-    exact = {member.key for member in members}
-    folded = {member.key.casefold(): member.key for member in members}
-    refused = []
-    for refusal in outcome.refused:
-        key = refusal.key if refusal.key in exact else folded.get(refusal.key.casefold())
-        if key is None:  # somebody was refused, and nobody can tell who: nobody may count as taken
-            raise _nonsense(connector, f"refused {refusal.key!r}, whom it was not given")
-        refused.append(replace(refusal, key=key))
-    return Outcome(refused, outcome.request_id)
-
-
-def _nonsense(connector: Connector, what: str) -> PluginError:
-    return PluginError(
-        f"The connector {connector.name} {what}.", hint="This is a fault of the plugin; tell its author."
-    )
-
-
-def _member(row: dict[str, Any]) -> Member:
-    sent = {target: text for target, text in row["send"] or () if text is not None}
-    if row["action"] == Action.CLEAR:  # what was written before is what is emptied
-        return Member(row["key"], dict.fromkeys(sent))
-    return Member(row["key"], {target: None if text == EMPTIED else decode(text) for target, text in sent.items()})
-
-
 async def open_audience(connector: Connector, name: str, attempts: Attempts) -> Audience:
     """Find or make the audience at the partner, trying again while the partner is busy."""
     numbers = count(1)
@@ -267,7 +254,7 @@ async def open_audience(connector: Connector, name: str, attempts: Attempts) -> 
         with attempts.begin(None, "open audience", next(numbers), ()) as attempt, recorded_by(attempt):
             opened = await _in_time(connector, contained(connector, connector.open_audience(name)))
             if not isinstance(opened, Audience):
-                raise _nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
+                raise nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
             attempt.acknowledged()
         return opened
 

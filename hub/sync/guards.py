@@ -133,12 +133,15 @@ def removal_limit(past: Sequence[Past], thresholds: Thresholds) -> float:
     return min(max(2 * shares[1], LEAST_LEARNED), MOST_LEARNED)
 
 
-def holds(concerns: Sequence[Concern], thresholds: Thresholds) -> Scope | None:
-    """What of a run is held: everything, the removals alone, or nothing."""
+def holds(concerns: Sequence[Concern], thresholds: Thresholds, *, moves: bool = False) -> Scope | None:
+    """What of a run is held: everything, the removals alone, or nothing.
+
+    When it `moves` people to keys of another kind, additions wait for the removals that go before them.
+    """
     if not concerns:
         return None
     removals_alone = all(concern.scope is Scope.REMOVALS for concern in concerns)
-    return Scope.REMOVALS if removals_alone and thresholds.additions else Scope.EVERYTHING
+    return Scope.REMOVALS if removals_alone and thresholds.additions and not moves else Scope.EVERYTHING
 
 
 def percent(share: float) -> str:

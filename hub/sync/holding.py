@@ -22,6 +22,7 @@ from hub.sync.triggers import ASIDE
 if TYPE_CHECKING:
     from hub.lake.reading import Reader
     from hub.store.store import Store
+    from hub.sync.draft import Draft
     from hub.sync.plan import Plan
     from hub.workspace import Workspace
 
@@ -46,7 +47,7 @@ class Verdict:
 
 
 def verdict(
-    workspace: Workspace, *, sync: Row[Any], cohort: str, basis: Basis, plan: Plan, run_id: int | None = None
+    workspace: Workspace, *, sync: Row[Any] | Draft, cohort: str, basis: Basis, plan: Plan, run_id: int | None = None
 ) -> Verdict:
     """Let the guards of `sync` (a row of the table) look at a plan that rests on `basis`: of a run, or of none yet."""
     thresholds = Thresholds.model_validate(sync.guards)
@@ -63,7 +64,7 @@ def verdict(
         past=[Past(row.held_before, row.to_remove) for row in past],
     )
     concerns = judge(proposed, thresholds)
-    return Verdict(concerns, holds(concerns, thresholds), thresholds)
+    return Verdict(concerns, holds(concerns, thresholds, moves=plan.moved > 0), thresholds)
 
 
 def verdict_of_undo(workspace: Workspace, *, sync: Row[Any], plan: Plan, run_id: int | None = None) -> Verdict:

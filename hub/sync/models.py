@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ class Run:
     may be there or not, because no later sending was answered either. `timings` are seconds by phase.
     `to_remove` are removed or cleared, as `leavers` says. Of a run that guards had something against, `guards` is what
     they said, `held` are the members who wait for a person, and `decision` is what that person said: approved or
-    refused (or replaced: the run had to make way for a new one).
+    refused (or replaced: the run had to make way for a new one). `unusable` counts values that a step of the mapping
+    could make nothing of, by target and reason: they were not sent.
     """
 
     id: int
@@ -66,6 +67,7 @@ class Run:
     decided_by: str = ""
     decision_reason: str = ""
     decided_at: datetime | None = None
+    unusable: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     repeated: int = 0
     uncertain: int = 0
     undoes: int | None = None
@@ -102,6 +104,7 @@ class Run:
             "state": self.state.value,
             "qualified": self.qualified,
             "skipped": dict(self.skipped),
+            "unusable": {target: dict(reasons) for target, reasons in self.unusable.items()},
             "added": self.added,
             "removed": self.removed,
             "updated": self.updated,
@@ -146,7 +149,7 @@ class Sync:
     `schedule` says when it runs. `state` is active, paused, done (a one-time sync that has run), stopped or removed.
     `next_run_at` is None when nothing is scheduled, and while it waits for the sync that it follows. `missed` counts
     ticks at which nobody was there to run it.
-    `mapping` is target name at the partner -> profile property.
+    `mapping` is target name at the partner -> field, as it is kept (`hub.sync.mapping`).
     """
 
     id: int
@@ -155,7 +158,7 @@ class Sync:
     connection: str
     audience: str
     schedule: Schedule
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, Any]
     state: str
     message: str
     next_run_at: datetime | None

@@ -22,6 +22,7 @@ from hub.store.tables import audiences, connections, projects, runs, syncs
 from hub.sync.states import ACTIVE, STOPPED
 
 if TYPE_CHECKING:
+    from hub.sync.draft import Draft
     from hub.workspace import Project
 
 Spot = tuple[Place, str]
@@ -115,7 +116,7 @@ class Ownership:
             if writer is not None
         ]
 
-    def find(self, transaction: Transaction, sync: Row[Any]) -> Sequence[Row[Any]]:
+    def find(self, transaction: Transaction, sync: Row[Any] | Draft) -> Sequence[Row[Any]]:
         """The hub's rows of a sync's audience, the one to use first; none before its first run.
 
         One that is gone at the partner counts as long as a run of it has not ended. One that another connection of
@@ -164,7 +165,7 @@ class Ownership:
                 )
             return chosen.id, chosen.gone_at is not None
 
-    def _spot_of(self, sync: Row[Any], known: Mapping[int, Row[Any]]) -> Spot:
+    def _spot_of(self, sync: Row[Any] | Draft, known: Mapping[int, Row[Any]]) -> Spot:
         return self.spot(known[sync.connection_id], sync.audience_name)
 
 

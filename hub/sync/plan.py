@@ -1,13 +1,13 @@
-"""A run's first two steps: who is in the cohort, and what that means for what the partner holds.
+"""A run's second step: what the evaluated cohort means for what the partner holds.
 
-Both leave one file in the run's folder: `members.parquet` as evaluated, `plan.parquet` in the order in which it is
-delivered. A plan is immutable: what it says is what runs.
+It leaves one file in the run's folder, `plan.parquet`, in the order in which it is delivered. A plan is immutable: what
+it says is what runs.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,10 @@ from hub.clock import now
 from hub.lake.reading import DuckDbReader, Reader
 from hub.lake.tables import TIME
 from hub.people.views import with_person
+from hub.sync.evaluated import count, going
 from hub.sync.held import held_by
-from hub.sync.plan_rows import changes_of, disk, keep, write_sorted
+from hub.sync.moves import moved_first, sent_again
+from hub.sync.plan_rows import changes_of, disk, write_sorted
 from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
@@ -28,12 +30,6 @@ if TYPE_CHECKING:
 
     from hub.workspace import Workspace
 
-NO_PROFILE, NO_KEY, SHARED_KEY = "no profile", "no key", "shared key"
-"""Why somebody in the cohort cannot go out: no profile property at all; no value for the match key; or somebody
-else has the same value, and goes out for both."""
-
-_MAP = pa.map_(pa.string(), pa.string())
-MEMBERS = pa.schema([("person", pa.string()), ("has_profile", pa.bool_()), ("key", pa.string()), ("mapped", _MAP)])
 PARKED = pa.schema(
     [
         ("key", pa.string()),
@@ -49,7 +45,8 @@ PARKED = pa.schema(
 class Plan:
     """The figures of a plan. `skipped` counts people by reason; `digest` is the SHA-256 of the plan's file.
 
-    `to_remove` are those who left: taken out, or cleared, as `leavers` says. `held` members are in the audience.
+    `to_remove` are those who left: taken out, or cleared, as `leavers` says. `held` members are in the audience. Of
+    `to_remove`, `moved` are keys of people who go on under one of another kind: they come first (`hub.sync.moves`).
     """
 
     qualified: int
@@ -62,6 +59,7 @@ class Plan:
     digest: str
     held: int = 0
     leavers: Leavers = Leavers.REMOVE
+    moved: int = 0
 
     @property
     def going(self) -> int:
@@ -72,10 +70,12 @@ class Plan:
         """The plan cut into batches of at most `size` rows of one action: (action, first row, rows)."""
         cut = []
         first = 0
+        leaving = self.leavers.action or Action.REMOVE
         for action, rows in (
+            (leaving, self.moved),
             (Action.ADD, self.to_add),
             (Action.UPDATE, self.to_update),
-            (self.leavers.action or Action.REMOVE, self.to_remove),
+            (leaving, self.to_remove - self.moved),
         ):
             for offset in range(0, rows, size):
                 cut.append((action, first + offset, min(size, rows - offset)))
@@ -84,7 +84,7 @@ class Plan:
 
 
 def members_file(workspace: Workspace, run_id: int) -> Path:
-    """Where a run keeps who is in the cohort."""
+    """Where a run keeps who is in the cohort (`hub.sync.evaluated`), until it is planned."""
     return workspace.runs_folder / str(run_id) / "members.parquet"
 
 
@@ -101,16 +101,6 @@ def forget_plan(workspace: Workspace, run_id: int) -> None:
         plan.parent.rmdir()
 
 
-def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
-    """Write the evaluated cohort (`person, has_profile, key, mapped`) to `path`, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".writing")
-    with disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
-        for batch in reader.batches(people[MEMBERS.names]):
-            writer.write_batch(batch.cast(MEMBERS))
-    keep(unfinished, path)
-
-
 def write_plan(
     reader: DuckDbReader,
     *,
@@ -123,21 +113,28 @@ def write_plan(
     can_remove: bool,
     identity: ibis.Table | None = None,
     leavers: Leavers = Leavers.REMOVE,
+    once: Collection[str] = (),
+    several_kinds: bool = False,
 ) -> Plan:
     """Compare the evaluated cohort with what the audience holds, and write what is to be done to `plan`.
 
     `targets` are the names of the mapped values; `parked` is the file that `write_parked` made. Rows are ordered by
     action (add, update, remove or clear) and key. `leavers` says what becomes of those who are held and not in the
     cohort; without `can_remove` nobody is taken out. `identity` (`id`, `person`) says who
-    somebody is now who was held under another id.
+    somebody is now who was held under another id. Of the targets in `once` what was written first stays. With
+    `several_kinds` of keys at the partner, a person's key of another kind goes first (`hub.sync.moves`).
     """
     people = reader.files(members)
-    counts = _count(reader, people)
-    going = _going(people, shared=counts.shared)
-    changes = changes_of(going, held_by(reader, audience_id), sorted(targets), leavers)
+    counts = count(reader, people)
+    wanted, held = going(people, shared=counts.shared), held_by(reader, audience_id)
+    if several_kinds:
+        held = sent_again(held if identity is None else with_person(held, identity, of="person"), wanted)
+    changes = changes_of(wanted, held, sorted(targets), leavers, once)
     changes = with_person(changes, identity, of="person") if identity is not None else changes
     if leavers is Leavers.KEEP or (leavers is Leavers.REMOVE and not can_remove):
         changes = changes.filter(changes.rank < 2)
+    elif several_kinds:
+        changes = moved_first(changes, wanted)
     waiting = _waiting(reader, parked, connector_version)
     held_back = changes.semi_join(waiting, ["key", "action", "fingerprint"]) if waiting is not None else None
     if waiting is not None:
@@ -159,6 +156,7 @@ def write_plan(
         digest=digest,
         held=counts.distinct_keys - new + sum(leaving),
         leavers=leavers,
+        moved=reader.value(changes.filter(changes.rank < 0).count()) if several_kinds else 0,
     )
 
 
@@ -198,46 +196,6 @@ def _parked_table(rows: Sequence[Any]) -> pa.Table:
     return pa.Table.from_arrays(
         [pa.array(column, field.type) for column, field in zip(columns, PARKED, strict=True)], schema=PARKED
     )
-
-
-@dataclass(frozen=True)
-class _Counts:
-    qualified: int
-    no_profile: int
-    no_key: int
-    distinct_keys: int
-
-    @property
-    def shared(self) -> int:
-        return self.qualified - self.no_profile - self.no_key - self.distinct_keys
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        reasons = {NO_PROFILE: self.no_profile, NO_KEY: self.no_key, SHARED_KEY: self.shared}
-        return {reason: people for reason, people in reasons.items() if people}
-
-
-def _count(reader: Reader, people: ibis.Table) -> _Counts:
-    identified = people.has_profile
-    figures = people.aggregate(
-        qualified=people.count(),
-        no_profile=(~identified).sum().fill_null(0),
-        no_key=(identified & people.key.isnull()).sum().fill_null(0),
-        distinct_keys=people.key.nunique(where=identified),
-    )
-    row = next(iter(reader.batches(figures))).to_pylist()[0]
-    return _Counts(**{name: int(value) for name, value in row.items()})
-
-
-def _going(people: ibis.Table, *, shared: int) -> ibis.Table:
-    """Who goes out: identified, with a key; of several with the same key the one whose id sorts first."""
-    import ibis
-
-    going = people.filter(people.has_profile, people.key.notnull())
-    if not shared:
-        return going
-    of_key = ibis.window(group_by=going.key, order_by=going.person)
-    return going.mutate(nth=ibis.row_number().over(of_key)).filter(lambda row: row.nth == 0).drop("nth")
 
 
 def _waiting(reader: Reader, parked: Path | None, connector_version: str) -> ibis.Table | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hub.cohorts.mapped import EMPTIED
 from hub.errors import StoreError
 from hub.sync.states import Action, Leavers
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     from hub.lake.reading import DuckDbReader
 
 ROWS_IN_GROUP = 50_000
-EMPTIED = "x:"
-"""What stands in `send` in the place of a typed text where a value is to be emptied at the partner."""
 
 
-def changes_of(going: ibis.Table, held: ibis.Table, targets: list[str], leavers: Leavers) -> ibis.Table:
+def changes_of(
+    going: ibis.Table, held: ibis.Table, targets: list[str], leavers: Leavers, once: Collection[str] = ()
+) -> ibis.Table:
     """What is to be done: `rank, action, key, person, fingerprint, send, mapped, before`, a row a key.
 
-    `mapped` is what is held once it is done, and `before` what an update finds there: an undo sets it back.
+    `mapped` is what is held once it is done, and `before` what an update finds there: an undo sets it back. A value of
+    a target in `once` that is held already is not overwritten.
     """
     import ibis
 
@@ -35,12 +37,15 @@ def changes_of(going: ibis.Table, held: ibis.Table, targets: list[str], leavers:
     leaves = both.person.isnull()
     new = {target: both.mapped.get(target) for target in targets}
     old = {target: both.held_mapped.get(target) for target in targets}
+    for target in once:
+        first = ibis.coalesce(old[target].nullif(EMPTIED), new[target])
+        new[target] = leaves.ifelse(ibis.null("string"), first)
     differs = {
         target: new[target].notnull() & (old[target].isnull() | (old[target] != new[target])) for target in targets
     }
     anything = ibis.or_(*differs.values()) if differs else ibis.literal(False)
     everything = is_new | ~both.certain
-    had_any = ibis.or_(*(value.notnull() for value in old.values())) if old else ibis.literal(False)
+    had_any = ibis.or_(*((value != EMPTIED).fill_null(False) for value in old.values())) if old else ibis.literal(False)
     goes = leaves & had_any if leavers is Leavers.CLEAR else leaves
     rank = ibis.cases((goes, 2), (leaves, 3), (everything, 0), (anything, 1), else_=3)
     sent = {target: (everything | differs[target]).ifelse(new[target], ibis.null("string")) for target in targets}

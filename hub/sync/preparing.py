@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from hub.cohorts.asked import asked_for
 from hub.cohorts.counting import record_now
-from hub.cohorts.members import qualified
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability, Connector
+from hub.connectors.matching import Kinds
 from hub.people.views import identity_map
-from hub.sync.basis import basis_of, rests_on
+from hub.sync.basis import basis_of, match_chosen, rests_on
+from hub.sync.evaluated import evaluate
 from hub.sync.holding import Verdict, held_version, said_of, verdict, verdict_of_undo
 from hub.sync.ledger import Ledger
+from hub.sync.mapped_values import unusable_values
+from hub.sync.mapping import fields_of, written_once
 from hub.sync.parties import Parties
 from hub.sync.plan import (
     Plan,
@@ -20,7 +23,6 @@ from hub.sync.plan import (
     parked_file,
     plan_file,
     stale_parked,
-    write_members,
     write_parked,
     write_plan,
 )
@@ -44,18 +46,10 @@ class Preparation:
         if parties.run.undoes is not None:
             self._ledger.move(parties.run.id, RunState.PLANNING)
             return
-        kind = self._connections.kind(parties.connection)
+        match = self._connections.match(parties.connection)
         asked = asked_for(self._workspace, [parties.cohort])[0]
         file = members_file(self._workspace, parties.run.id)
-        with self._workspace.reading() as reader:
-            people = qualified(
-                reader,
-                self._workspace.project,
-                asked.question,
-                key=kind.matching.keys[0],
-                mapping=parties.run.mapping,
-            )
-            write_members(reader, people, file)
+        evaluate(self._workspace, asked.question, match, fields_of(parties.run.mapping), file)
         with self._workspace.reading_here() as reader:
             record_now(self._workspace, reader, asked, reader.files(file))
         self._ledger.move(
@@ -63,6 +57,7 @@ class Preparation:
             RunState.PLANNING,
             as_of=asked.question.now,
             cohort_version=asked.cohort.version,
+            match_keys=match_chosen(self._workspace, parties.sync.connection_id),
             rests_on=rests_on(self._workspace, asked),
         )
 
@@ -73,7 +68,7 @@ class Preparation:
             return
         kind = self._connections.kind(parties.connection)
         run_id, audience_id = parties.run.id, parties.audience.id
-        members = members_file(self._workspace, run_id)
+        members, fields = members_file(self._workspace, run_id), fields_of(parties.run.mapping)
         parked = write_parked(self._ledger.refused.of_audience(audience_id), parked_file(self._workspace, run_id))
         with self._workspace.reading_here() as reader:
             plan = write_plan(
@@ -81,13 +76,16 @@ class Preparation:
                 members=members,
                 plan=plan_file(self._workspace, run_id),
                 audience_id=audience_id,
-                targets=parties.run.mapping,
+                targets=fields,
                 parked=parked,
                 connector_version=kind.version,
                 can_remove=Ability.REMOVE in kind.abilities,
                 identity=identity_map(reader, self._workspace.project),
                 leavers=Leavers(parties.sync.leavers),
+                once=written_once(fields),
+                several_kinds=Kinds(kind.matching).several,
             )
+            unusable = unusable_values(reader, reader.files(members), fields)
             version = held_version(reader, audience_id)
             if parked:
                 for keys in stale_parked(reader, members=members, parked=parked, audience_id=audience_id):
@@ -100,6 +98,7 @@ class Preparation:
             plan=plan,
             run_id=run_id,
         )
+        self._ledger.note(run_id, unusable=unusable)
         self._fix(parties, kind, plan, found, version)
         members.unlink(missing_ok=True)
         parked_file(self._workspace, run_id).unlink(missing_ok=True)

@@ -9,40 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub.cohorts.asked import asked_for
-from hub.cohorts.members import qualified
 from hub.connectors.contract import Ability
+from hub.connectors.matching import Kinds
 from hub.people.views import identity_map
-from hub.sync.basis import Basis, rests_on
+from hub.sync.basis import Basis, match_chosen, rests_on
+from hub.sync.evaluated import INVALID, NO_KEY, NO_PROFILE, SHARED_KEY, evaluate
 from hub.sync.guards import Concern, Scope
 from hub.sync.holding import verdict
-from hub.sync.plan import NO_KEY, NO_PROFILE, SHARED_KEY, Plan, write_members, write_parked, write_plan
+from hub.sync.mapping import fields_of, written_once
+from hub.sync.matching import Matched, Shown, matched, some
+from hub.sync.plan import Plan, write_parked, write_plan
 from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
-    import ibis
     from sqlalchemy import Row
 
     from hub.connectors.connections import Connections
-    from hub.lake.reading import DuckDbReader, Reader
+    from hub.lake.reading import DuckDbReader
+    from hub.sync.draft import Draft
     from hub.sync.ledger import Ledger
     from hub.sync.ownership import Ownership
     from hub.workspace import Workspace
 
-SAMPLE = 10
-"""People shown of each kind."""
 _NOBODY = -1  # the id of the audience that is not there yet
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One person of a sample. `key` is None for somebody without one."""
-
-    person: str
-    key: str | None
-
-    def figures(self) -> dict[str, str | None]:
-        """For machines."""
-        return {"person": self.person, "key": self.key}
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,8 @@ class Preview:
     """The plan of a sync as it would be now. `samples` has some people of each kind, by the names of `figures`.
 
     `concerns` is what guards have against it, and `holds` what of it would wait for a person. `running` tells that a
-    run has not ended: what that one changes is not in here.
+    run has not ended: what that one changes is not in here. `matched` says by which keys people are known there, and
+    which values cannot be sent; `warnings` are the connection's.
     """
 
     sync: str
@@ -59,6 +49,8 @@ class Preview:
     concerns: Sequence[Concern]
     holds: Scope | None
     running: bool
+    matched: Matched
+    warnings: Sequence[str] = ()
     samples: Mapping[str, Sequence[Shown]] = field(default_factory=dict)
 
     def figures(self) -> dict[str, Any]:
@@ -76,8 +68,11 @@ class Preview:
             "leavers": self.plan.leavers.value,
             "unchanged": self.plan.unchanged,
             "parked": self.plan.parked,
-            "without_key": {reason: skipped.get(reason, 0) for reason in (NO_PROFILE, NO_KEY)},
+            "matched": dict(self.matched.by_kind),
+            "without_key": {reason: skipped.get(reason, 0) for reason in (NO_PROFILE, NO_KEY, *INVALID.values())},
             "sharing_key": skipped.get(SHARED_KEY, 0),
+            "unusable": [each.figures() for each in self.matched.unusable],
+            "warnings": list(self.warnings),
             "guards": [concern.figures() for concern in self.concerns],
             "holds": self.holds.value if self.holds else None,
             "running": self.running,
@@ -86,7 +81,7 @@ class Preview:
 
 
 def preview(
-    workspace: Workspace, connections: Connections, ownership: Ownership, ledger: Ledger, sync: Row[Any]
+    workspace: Workspace, connections: Connections, ownership: Ownership, ledger: Ledger, sync: Row[Any] | Draft
 ) -> Preview:
     """Plan a run of `sync` (a row with its cohort's and connection's names) in a folder that goes away afterwards."""
     kind = connections.kind(sync.connection_name)
@@ -95,14 +90,11 @@ def preview(
     live = [row.id for row in known if row.gone_at is None and row.project_id == sync.project_id]
     audience_id = live[0] if live else _NOBODY
     asked = asked_for(workspace, [sync.cohort_name])[0]
-    leavers = Leavers(sync.leavers)
+    leavers, fields = Leavers(sync.leavers), fields_of(sync.mapping)
+    match = connections.match(sync.connection_name)
     with tempfile.TemporaryDirectory(dir=workspace.settings.home, prefix=".plan-") as name:
         members, file = Path(name) / "members.parquet", Path(name) / "plan.parquet"
-        with workspace.reading() as reader:
-            people = qualified(
-                reader, workspace.project, asked.question, key=kind.matching.keys[0], mapping=sync.mapping
-            )
-            write_members(reader, people, members)
+        evaluate(workspace, asked.question, match, fields, members)
         parked = write_parked(ledger.refused.of_audience(audience_id), Path(name) / "parked.parquet")
         with workspace.reading_here() as reader:
             plan = write_plan(
@@ -110,15 +102,18 @@ def preview(
                 members=members,
                 plan=file,
                 audience_id=audience_id,
-                targets=sync.mapping,
+                targets=fields,
                 parked=parked,
                 connector_version=kind.version,
                 can_remove=Ability.REMOVE in kind.abilities,
                 identity=identity_map(reader, workspace.project),
                 leavers=leavers,
+                once=written_once(fields),
+                several_kinds=Kinds(kind.matching).several,
             )
-            samples = _samples(reader, members, file)
-    basis = Basis(rests_on(workspace, asked), sync.mapping)
+            found_people = matched(reader, reader.files(members), match, fields)
+            samples = planned_samples(reader, file)
+    basis = Basis(rests_on(workspace, asked), sync.mapping, match_chosen(workspace, sync.connection_id))
     found = verdict(workspace, sync=sync, cohort=sync.cohort_name, basis=basis, plan=plan)
     return Preview(
         sync=sync.name,
@@ -127,7 +122,9 @@ def preview(
         concerns=found.concerns,
         holds=found.holds,
         running=bool(live) and ledger.unfinished(audience_id) is not None,
-        samples=samples,
+        matched=found_people,
+        warnings=connections.get(sync.connection_name).warnings,
+        samples={**samples, **found_people.samples},
     )
 
 
@@ -135,24 +132,7 @@ def planned_samples(reader: DuckDbReader, plan: Path) -> dict[str, list[Shown]]:
     """Some people of each kind in the file of a plan."""
     planned = reader.files(plan)
     return {
-        "adds": _some(reader, planned.filter(planned.action == Action.ADD.value)),
-        "updates": _some(reader, planned.filter(planned.action == Action.UPDATE.value)),
-        "removes": _some(reader, planned.filter(planned.action.isin([Action.REMOVE.value, Action.CLEAR.value]))),
+        "adds": some(reader, planned.filter(planned.action == Action.ADD.value)),
+        "updates": some(reader, planned.filter(planned.action == Action.UPDATE.value)),
+        "removes": some(reader, planned.filter(planned.action.isin([Action.REMOVE.value, Action.CLEAR.value]))),
     }
-
-
-def _samples(reader: DuckDbReader, members: Path, plan: Path) -> dict[str, list[Shown]]:
-    people = reader.files(members)
-    without = people.key.isnull()
-    of_key = people.filter(people.has_profile, people.key.notnull())
-    several = of_key.group_by("key").aggregate(people=of_key.count()).filter(lambda row: row.people > 1)
-    return planned_samples(reader, plan) | {
-        NO_PROFILE.replace(" ", "_"): _some(reader, people.filter(~people.has_profile)),
-        NO_KEY.replace(" ", "_"): _some(reader, people.filter(people.has_profile, without)),
-        "sharing_key": _some(reader, of_key.semi_join(several, "key")),
-    }
-
-
-def _some(reader: Reader, people: ibis.Table) -> list[Shown]:
-    first = people.select("key", "person").order_by("key", "person").limit(SAMPLE)
-    return [Shown(row["person"], row["key"]) for batch in reader.batches(first) for row in batch.to_pylist()]

@@ -123,6 +123,7 @@ def _run(row: Row[Any], sums: dict[str, int]) -> Run:
         decided_by=row.decided_by,
         decision_reason=row.decision_reason,
         decided_at=row.decided_at,
+        unusable=row.unusable,
         repeated=sums.get("repeated", 0),
         uncertain=sums.get("uncertain", 0),
         undoes=row.undoes,

@@ -24,6 +24,7 @@ from hub.sync.engine import Engine
 from hub.sync.freshness import freshness_of, set_within
 from hub.sync.guards import Thresholds
 from hub.sync.ledger import Ledger
+from hub.sync.mapping import checked
 from hub.sync.models import Rejected, Report, Run, Sync
 from hub.sync.ownership import Ownership
 from hub.sync.preview import Preview, preview
@@ -65,7 +66,7 @@ class Syncs(Repairs):
         schedule: Schedule | None = None,
         audience: str = "",
         name: str = "",
-        mapping: Mapping[str, str] | None = None,
+        mapping: Mapping[str, Any] | None = None,
         leavers: Leavers | None = None,
         stopped: bool = False,
     ) -> Sync:
@@ -74,17 +75,18 @@ class Syncs(Repairs):
         It runs by `schedule`; `every` is short for `Every(...)`, and with neither it runs once. An interval, and a
         one-time sync, is due at once; a cron schedule at its next time; a follower when its leader has run.
         `audience` is the name at the partner (empty: `hub: <cohort>`); an
-        audience has one active sync, so an older one that writes it is stopped. `mapping` is target name at the
-        partner -> profile property. `leavers` is what becomes of those who leave (None: they are removed where the
+        audience has one active sync, so an older one that writes it is stopped. `mapping` is target name at the partner
+        -> field (`hub.sync.mapping`). `leavers` is what becomes of those who leave (None: they are removed where the
         connector can). With `stopped` it waits for `resume`, and stops no other. Raises
         NotFound, AlreadyExists (name) or UsageError; that too when an active sync writes an audience of another name,
         connection or project that is the same one to the partner.
         """
         chosen_schedule = schedule or (Once() if every is None else Every(every))
         cohort_id = self._cohorts.get(cohort).id
-        connection_id = self._connections.get(connection).id
+        connection_id, kind = self._connections.get(connection).id, self._connections.kind(connection)
+        kept = checked(mapping or {}, kind)
         if leavers:
-            refuse_leavers(leavers, self._connections.kind(connection))
+            refuse_leavers(leavers, kind)
         chosen = name or self._rows.free_name(f"{cohort}-{connection}")
         audience = audience or f"hub: {cohort}"
         at = now()
@@ -102,7 +104,7 @@ class Syncs(Repairs):
                     cohort_id=cohort_id,
                     connection_id=connection_id,
                     audience_name=audience,
-                    mapping=dict(mapping or {}),
+                    mapping=kept,
                     leavers=(leavers or Leavers.REMOVE).value,
                     state=STOPPED if stopped else ACTIVE,
                     **(scheduled | ({"next_run_at": None} if stopped else {})),
@@ -206,13 +208,14 @@ class Syncs(Repairs):
         """Members that the partner refused in a run and has not taken since."""
         return self._ledger.refused.of_run(run_id, limit)
 
-    def change(self, name: str, *, schedule: Schedule | None = None, mapping: Mapping[str, str] | None = None) -> Sync:
+    def change(self, name: str, *, schedule: Schedule | None = None, mapping: Mapping[str, Any] | None = None) -> Sync:
         """Let a sync run by that schedule and with that mapping, from its next run on; what is None stays as it is.
 
         Raises NotFound (it, or the sync that it is to follow), UsageError when syncs would wait for each other.
         """
         row = self._rows.row(name)
-        schedule, mapping = schedule or schedule_of(row), row.mapping if mapping is None else mapping
+        schedule = schedule or schedule_of(row)
+        mapping = row.mapping if mapping is None else checked(mapping, self._connections.kind(row.connection_name))
         change(self._store, self._workspace.project, row, schedule=schedule, mapping=mapping)
         return self.get(name)
 

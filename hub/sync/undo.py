@@ -25,9 +25,10 @@ from hub.sync.engine import Engine
 from hub.sync.guards import Concern, Scope
 from hub.sync.holding import verdict_of_undo
 from hub.sync.ledger import Ledger
+from hub.sync.matching import Shown
 from hub.sync.ownership import Ownership
 from hub.sync.plan import Plan, plan_file
-from hub.sync.preview import Shown, planned_samples
+from hub.sync.preview import planned_samples
 from hub.sync.rows import SyncRows, refuse_stopped
 from hub.sync.states import ACTIVE, FINAL, RunState
 from hub.sync.triggers import Trigger

@@ -14,11 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hub.cohorts.mapped import EMPTIED
 from hub.lake.tables import DELIVERIES, PROFILES
 from hub.people.views import with_person
 from hub.sync.held import held_by
 from hub.sync.plan import Plan, plan_file
-from hub.sync.plan_rows import EMPTIED, fingerprint_of, map_of, write_sorted
+from hub.sync.plan_rows import fingerprint_of, map_of, write_sorted
 from hub.sync.settle import ACKNOWLEDGED, REJECTED
 from hub.sync.states import Action, Leavers
 
@@ -128,9 +129,8 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
     held = held.select(held_key="key", now_mapped="mapped", now_since="since")
     outcomes, later = _sent(reader, past)
     rows = planned.left_join(held, planned.key == held.held_key)
-    rows = rows.left_join(outcomes, rows.key == outcomes.sent_key).left_join(
-        later, lambda row, sent: row.key == sent.later_key
-    )
+    rows = rows.left_join(outcomes, rows.key == outcomes.sent_key)
+    rows = rows.left_join(later, rows.key == later.later_key)
     is_held, is_same = rows.held_key.notnull(), _equal(rows, past.targets)
     acknowledged = (rows.outcome == ACKNOWLEDGED).fill_null(False)
     # no answer, or one value refused: in the books all the same, since the run itself

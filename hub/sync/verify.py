@@ -19,17 +19,16 @@ from sqlalchemy import Row
 
 from hub.clock import now
 from hub.cohorts.asked import asked_for
-from hub.cohorts.members import qualified
 from hub.connectors.contract import Ability, Audience, Connector
 from hub.errors import Busy, CredentialRefused, Held, HubError, SettingsWrong, UsageError
 from hub.store.lease import Lease, leased
 from hub.store.tables import audiences
 from hub.sync.attempts_writing import Attempts
 from hub.sync.engine import Engine
+from hub.sync.evaluated import evaluate
 from hub.sync.holding import held_version
 from hub.sync.ledger import Ledger
 from hub.sync.ownership import Ownership
-from hub.sync.plan import write_members
 from hub.sync.rows import SyncRows
 from hub.sync.states import RunState
 from hub.sync.verify_books import Decisions, decisions_of, open_books, report_folder, write_books
@@ -216,9 +215,7 @@ class Verifier:
         """The evaluated cohort: which strangers are in it?"""
         file = folder / "members.parquet"
         asked = asked_for(self._workspace, [sync.cohort_name])[0]
-        with self._workspace.reading() as reader:
-            people = qualified(reader, self._workspace.project, asked.question, key=kind.matching.keys[0], mapping={})
-            write_members(reader, people, file)
+        evaluate(self._workspace, asked.question, self._connections.match(sync.connection_name), {}, file)
         return file
 
 

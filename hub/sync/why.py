@@ -19,6 +19,7 @@ from hub.lake.tables import MEMBERSHIP_CHANGES
 from hub.store.tables import audiences, batches, cohorts, connections, exceptions, runs, syncs
 from hub.sync.attempts import Attempt
 from hub.sync.attempts_reading import attempts_of
+from hub.sync.evaluated import INVALID
 from hub.sync.held import held_by
 from hub.sync.plan import plan_file
 from hub.sync.states import BatchState
@@ -262,16 +263,18 @@ def _now(row: Row[Any], person: str, reason: str, held: Mapping[str, Any] | None
 def _skipped(workspace: Workspace, kinds: Connections, row: Row[Any], person: str) -> str:
     """Why the person does not go out with this sync now; empty when he does."""
     asked = asked_for(workspace, [row.cohort])[0]
-    key = kinds.kind(row.connection).matching.keys[0]
+    match = kinds.match(row.connection)
     with workspace.reading() as reader:
-        people = qualified(reader, workspace.project, asked.question, key=key, mapping=row.mapping)
-        own = next(iter(_rows(reader, people.filter(people.person == person).select("has_profile", "key"))), None)
+        people = qualified(reader, workspace.project, asked.question, match=match, mapping={})
+        facts = people.filter(people.person == person).select("has_profile", "key", "invalid")
+        own = next(iter(_rows(reader, facts)), None)
         if own is None:
             return "not in the cohort"
         if not own["has_profile"]:
             return "no identified profile: it has no property"
         if own["key"] is None:
-            return f"no key: the profile has no {key.property}"
+            wanted = " or ".join(on.property for on in match)
+            return f"{INVALID[own['invalid']]}: {wanted}" if own["invalid"] else f"no key: the profile has no {wanted}"
         sharing = people.filter(people.key == own["key"], people.has_profile, people.person < person)
         first = reader.value(sharing.person.min())
     return f"shares the key {own['key']} with {first}, who goes out for both" if first else ""

@@ -15,12 +15,12 @@ from hub.clock import now
 from hub.cohorts.lists.changes import Mode
 from hub.cohorts.lists.files import Layout
 from hub.cohorts.members import qualified
-from hub.connectors.contract import MatchKey
+from hub.connectors.matching import MatchOn
 from hub.errors import AlreadyExists, InputError, NotFound, UsageError
 from tests.cohorts.asking import rows_of
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_identity, add_profiles
 
-EMAIL = MatchKey("$email", "email")
+EMAIL = MatchOn("$email", "$email", "email")
 ANN = {"$email": " Ann@X.no ", "plan": "pro", "age": 40}
 
 
@@ -46,7 +46,7 @@ def persons(hub, name):
 
 
 def going(hub, name, mapping=None, key=EMAIL):
-    rows = rows_of(hub.workspace, qualified, hub.cohorts.question(name), key=key, mapping=mapping or {})
+    rows = rows_of(hub.workspace, qualified, hub.cohorts.question(name), match=[key], mapping=mapping or {})
     return {row["person"]: (row["key"], dict(row["mapped"])) for row in rows}
 
 
@@ -63,12 +63,12 @@ def test_a_plain_list_is_one_id_a_line_with_blanks_and_its_heading_passed_over(p
 
 def test_members_of_a_list_go_out_whatever_profile_they_have_with_the_values_of_their_profile(people, tmp_path):
     people.lists.add_static("vip", write(tmp_path, "ann\ncleo\nzoe\n"))
-    rows = rows_of(people.workspace, qualified, people.cohorts.question("vip"), key=EMAIL, mapping={"PLAN": "plan"})
+    rows = rows_of(people.workspace, qualified, people.cohorts.question("vip"), match=[EMAIL], mapping={"PLAN": "plan"})
     assert all(row["has_profile"] for row in rows)
     assert going(people, "vip", {"PLAN": "plan"}) == {
         "ann": ("ann@x.no", {"PLAN": "s:pro"}), "cleo": (None, {}), "zoe": (None, {}),
     }  # fmt: skip
-    assert going(people, "vip", key=MatchKey("distinct_id"))["zoe"] == ("zoe", {})
+    assert going(people, "vip", key=MatchOn("distinct_id", "distinct_id"))["zoe"] == ("zoe", {})
 
 
 def test_a_list_of_addresses_brings_keys_and_properties_of_its_own_and_finds_the_people_behind_them(people, tmp_path):
@@ -158,7 +158,7 @@ def test_the_same_list_twice_changes_nothing_and_a_new_one_only_what_differs(peo
     second = write(tmp_path, "id,plan\nann,a\nbob,B\nzoe,z\n", "two.csv")
     done = people.lists.add_static("vip", second, layout=layout, replace=True)
     assert (done.added, done.changed, done.removed, done.size) == (1, 1, 1, 3)
-    assert going(people, "vip", {"P": "plan"}, key=MatchKey("distinct_id")) == {
+    assert going(people, "vip", {"P": "plan"}, key=MatchOn("distinct_id", "distinct_id")) == {
         "ann": ("ann", {"P": "s:a"}), "bob": ("bob", {"P": "s:B"}), "zoe": ("zoe", {"P": "s:z"}),
     }  # fmt: skip
     assert people.cohorts.get("vip").members_from == "the file two.csv"
@@ -241,7 +241,7 @@ def test_a_list_that_changes_often_is_written_as_a_whole_again_and_stays_the_sam
         people.lists.change("push", [{"distinct_id": f"p{number}", "n": number}], Mode.ADD)
         people.lists.change("push", [{"distinct_id": f"p{number - 2}"}], Mode.REMOVE)
     assert persons(people, "push") == {"p2", "p3"}
-    assert going(people, "push", {"N": "n"}, key=MatchKey("distinct_id"))["p3"] == ("p3", {"N": "n:3.0"})
+    assert going(people, "push", {"N": "n"}, key=MatchOn("distinct_id", "distinct_id"))["p3"] == ("p3", {"N": "n:3.0"})
     assert len(people.workspace.lake.files(_layout())) <= 5
 
 

@@ -12,12 +12,12 @@ from hub.cohorts.mapped import decode
 from hub.cohorts.members import members, qualified
 from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition
-from hub.connectors.contract import MatchKey
+from hub.connectors.matching import MatchOn
 from tests.cohorts.asking import rows_of
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_profiles, make_workspace
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-EMAIL = MatchKey("$email", "email")
+EMAIL = MatchOn("$email", "$email", "email")
 EVERYBODY = Question(read_definition("version: 1\ndid_not: Nothing"), NOW)
 
 
@@ -43,7 +43,7 @@ def few(tmp_path):
 
 
 def _qualified(workspace, key=EMAIL, mapping=None):
-    rows = rows_of(workspace, qualified, EVERYBODY, key=key, mapping=mapping or {})
+    rows = rows_of(workspace, qualified, EVERYBODY, match=[key], mapping=mapping or {})
     return {row["person"]: row for row in rows}
 
 
@@ -81,12 +81,12 @@ def test_an_address_is_trimmed_and_lower_case_and_a_blank_one_is_none(few):
 
 
 def test_an_exact_key_is_left_as_it_is_and_a_whole_number_is_its_digits(few):
-    found = _qualified(few, key=MatchKey("code"))
+    found = _qualified(few, key=MatchOn("code", "code"))
     assert (found["blank"]["key"], found["deep"]["key"], found["ann"]["key"]) == ("42", "0042", None)
 
 
 def test_the_own_id_may_be_the_key(few):
-    found = _qualified(few, key=MatchKey("distinct_id"))
+    found = _qualified(few, key=MatchOn("distinct_id", "distinct_id"))
     assert all(row["key"] == person for person, row in found.items())
 
 

@@ -10,7 +10,7 @@ import pytest
 from hub.cohorts.members import qualified
 from hub.cohorts.warehouses.kinds import address_of
 from hub.cohorts.warehouses.sql import checked_sql
-from hub.connectors.contract import MatchKey
+from hub.connectors.matching import MatchOn
 from hub.errors import AddressRefused, AlreadyExists, NotFound, UsageError, WarehouseError
 from hub.settings import Settings
 from hub.store.tables import warehouses
@@ -18,7 +18,7 @@ from tests.cohorts.asking import rows_of
 from tests.cohorts.warehouse_servers import TABLES, postgresql
 from tests.lake_rows import ProfileRow, add_profiles
 
-EMAIL = MatchKey("$email", "email")
+EMAIL = MatchOn("$email", "$email", "email")
 VALUES = {
     "PLAN": "plan",
     "AGE": "age",
@@ -56,7 +56,7 @@ def fill(folder, *statements):
 
 
 def going(hub, name):
-    rows = rows_of(hub.workspace, qualified, hub.cohorts.question(name), key=EMAIL, mapping=VALUES)
+    rows = rows_of(hub.workspace, qualified, hub.cohorts.question(name), match=[EMAIL], mapping=VALUES)
     assert all(row["has_profile"] for row in rows)
     return {row["person"]: (row["key"], dict(row["mapped"])) for row in rows}
 

@@ -18,8 +18,9 @@ from hub.lake.lake import Lake
 from hub.lake.reading import reading
 from hub.lake.tables import DELIVERIES, HELD
 from hub.sync.batches import Batch
+from hub.sync.evaluated import MEMBERS
 from hub.sync.held import held_by
-from hub.sync.plan import MEMBERS, Plan, write_parked, write_plan
+from hub.sync.plan import Plan, write_parked, write_plan
 from hub.sync.refused import Refused
 from hub.sync.settle import Settled, settle
 from hub.sync.states import Action, BatchState

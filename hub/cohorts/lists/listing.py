@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 import ibis
 
+from hub.cohorts.keys import key_columns
 from hub.cohorts.lists.sources import DISTINCT_ID, EMAIL
 from hub.cohorts.mapped import full_text, typed_text
 from hub.cohorts.profile_columns import has_property, mapped, user_id
 from hub.people.views import MATCH, identity_map, match_value, matched, normalised, owners, people_profiles, with_person
 
 if TYPE_CHECKING:
-    from hub.connectors.contract import MatchKey
+    from hub.connectors.matching import MatchOn
     from hub.lake.reading import Reader
     from hub.workspace import Project
 
@@ -82,19 +83,20 @@ def listed_members(reader: Reader, project: Project, listing: Listing, propertie
 
 
 def listed_qualified(
-    reader: Reader, project: Project, listing: Listing, *, key: MatchKey, mapping: Mapping[str, str]
+    reader: Reader, project: Project, listing: Listing, *, match: Sequence[MatchOn], mapping: Mapping[str, str]
 ) -> ibis.Table:
     """Everybody on the list, each once, as a partner needs them: as of `hub.cohorts.members.qualified`."""
     names = [name for _, name in sorted(mapping.items())]
     own = {f"own {place}": _own_typed(listing, name) for place, name in enumerate(names)}
     rows = _listed(reader, project, listing)
+    keys = {f"own key {place}": _own_key(rows, listing, on) for place, on in enumerate(match)}
     both = _with_profiles(
         reader,
         project,
         listing,
-        rows.select("person", own_key=_own_key(rows, listing, key), **{name: of(rows) for name, of in own.items()}),
+        rows.select("person", **keys, **{name: of(rows) for name, of in own.items()}),
         lambda profiles: {
-            "profile key": match_value(profiles, key.property, key.normalize),
+            **{f"profile key {place}": _profile_key(profiles, on) for place, on in enumerate(match)},
             **{f"profile {place}": typed_text(profiles, name) for place, name in enumerate(names)},
         },
     )
@@ -102,12 +104,10 @@ def listed_qualified(
         target: ibis.coalesce(both[f"own {place}"], both[f"profile {place}"])
         for place, target in enumerate(sorted(mapping))
     }
-    return both.select(
-        "person",
-        has_profile=ibis.literal(True),
-        key=ibis.coalesce(both.own_key, both["profile key"]),
-        mapped=mapped(texts),
-    )
+    values = [
+        (on, ibis.coalesce(both[f"own key {place}"], both[f"profile key {place}"])) for place, on in enumerate(match)
+    ]
+    return both.select("person", has_profile=ibis.literal(True), mapped=mapped(texts), **key_columns(values))
 
 
 def _listed(reader: Reader, project: Project, listing: Listing) -> ibis.Table:
@@ -154,12 +154,16 @@ def _with_profiles(
     return rows.left_join(wanted, rows.person == wanted.owner)
 
 
-def _own_key(rows: ibis.Table, listing: Listing, key: MatchKey) -> ibis.Value:
+def _own_key(rows: ibis.Table, listing: Listing, on: MatchOn) -> ibis.Value:
     """The value of the partner's key that the list has."""
-    if key.property == listing.key:
-        return normalised(rows.person if listing.key == DISTINCT_ID else rows.key, key.normalize)
-    own = match_value(rows, key.property, key.normalize)
-    return ibis.coalesce(own, normalised(_id_of(rows.person), key.normalize)) if key.property == DISTINCT_ID else own
+    if on.property == listing.key:
+        return normalised(rows.person if listing.key == DISTINCT_ID else rows.key, on.normalize)
+    own = match_value(rows, on.property, on.normalize)
+    return ibis.coalesce(own, normalised(_id_of(rows.person), on.normalize)) if on.property == DISTINCT_ID else own
+
+
+def _profile_key(profiles: ibis.Table, on: MatchOn) -> ibis.Value:
+    return match_value(profiles, on.property, on.normalize)
 
 
 def _own_typed(listing: Listing, name: str) -> Callable[[ibis.Table], ibis.Value]:

@@ -15,6 +15,7 @@ connections = Table(
     Column("connector", String(64), nullable=False),
     Column("settings", JSON, nullable=False),  # without secrets
     Column("secrets", LargeBinary, nullable=False),  # encrypted JSON object
+    Column("match_keys", JSON, nullable=False, default=list, server_default="[]"),  # as chosen, in order
     Column("state", String(16), nullable=False),  # connected, refused, wrong, unreachable
     Column("message", Text, nullable=False, default=""),
     Column("account_id", Text, nullable=False, default=""),

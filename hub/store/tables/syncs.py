@@ -15,7 +15,7 @@ syncs = Table(
     Column("cohort_id", ForeignKey("cohorts.id"), nullable=False),
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("audience_name", String(255), nullable=False),
-    Column("mapping", JSON, nullable=False),  # target name -> profile property
+    Column("mapping", JSON, nullable=False),  # target name -> field, as of hub.sync.mapping
     Column("every_seconds", BigInteger),  # one of every_seconds, cron and after_sync_id, or none: one-time
     Column("cron", String(255)),  # five fields
     Column("cron_zone", String(64)),  # null: the project's
@@ -45,6 +45,8 @@ runs = Table(
     Column("state", String(16), nullable=False),
     Column("trigger", String(16), nullable=False),  # schedule, manual, undo, verify
     Column("mapping", JSON, nullable=False),  # of the sync, when the run began
+    Column("match_keys", JSON, nullable=False, default=list, server_default="[]"),  # of the connection, as evaluated
+    Column("unusable", JSON, nullable=False, default=dict, server_default="{}"),  # target -> reason -> values not sent
     Column("cohort_version", Integer, nullable=False),
     Column("as_of", UtcDateTime),  # the "now" of the evaluation
     Column("created_at", UtcDateTime, nullable=False),

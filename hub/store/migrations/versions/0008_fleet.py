@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,6 +17,7 @@ def upgrade() -> None:
     """Add what each part of the engine keeps."""
     _add_alerts()
     _add_verified()
+    _add_mapping()
 
 
 def _add_verified() -> None:
@@ -137,3 +140,24 @@ def _add_alerts() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_mutes")),
     )
     op.create_index("ix_alert_mutes_until", "alert_mutes", ["until"], unique=False)
+
+
+def _add_mapping() -> None:
+    op.add_column("connections", sa.Column("match_keys", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("runs", sa.Column("match_keys", sa.JSON(), nullable=False, server_default="[]"))
+    op.add_column("runs", sa.Column("unusable", sa.JSON(), nullable=False, server_default="{}"))
+    for name in ("syncs", "runs"):
+        _quote_properties(sa.table(name, sa.column("id", sa.BigInteger), sa.column("mapping", sa.JSON)))
+
+
+def _quote_properties(table: sa.TableClause) -> None:
+    """A property whose name has a bar, or begins with a quotation mark, is written as a JSON string from now on."""
+    bind = op.get_bind()
+    for row in bind.execute(sa.select(table.c.id, table.c.mapping)).all():
+        quoted = {target: _quoted(name) for target, name in row.mapping.items()}
+        if quoted != row.mapping:
+            bind.execute(table.update().where(table.c.id == row.id).values(mapping=quoted))
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False) if "|" in name or name[:1] == '"' or name != name.strip() else name

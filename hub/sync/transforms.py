@@ -1,0 +1,171 @@
+"""The steps that a value takes on its way to a partner: their names, their arguments, and what they make of it.
+
+A step is an expression over a column of typed text (`hub.cohorts.mapped`), so that whole cohorts pass through an engine
+and nobody passes through Python. A value that is of no use to a step becomes null, and the step says why.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from hub.errors import UsageError
+from hub.sync.dates import DateFormat, date_format
+
+if TYPE_CHECKING:
+    import ibis
+
+_HASHES = ("sha256", "md5")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: `name`, and `argument` as it was written (empty: none)."""
+
+    name: str
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.argument}" if self.argument else self.name
+
+    @property
+    def refusal(self) -> str:
+        """What a value is that is of no use to it."""
+        return _REFUSALS[self.name]
+
+    @property
+    def fills(self) -> bool:
+        """Whether it gives a value to who has none."""
+        return self.name == "default"
+
+    def applied(self, value: ibis.Value, zone: ZoneInfo) -> ibis.Value:
+        """What it makes of a column of typed text; null where that is null, or of no use to it.
+
+        `zone` is the project's, for dates whose step names none.
+        """
+        return _STEPS[self.name](value, self.argument, zone)
+
+
+def step_of(text: str) -> Step:
+    """A step, as people write it: `trim`, `default:friend`, `date:%d.%m.%Y@Europe/Oslo`. Raises UsageError."""
+    name, _, argument = (part.strip() for part in text.partition(":"))
+    if name not in _STEPS:
+        near = difflib.get_close_matches(name, _STEPS, n=1)
+        known = f"There are {', '.join(_STEPS)}."
+        raise UsageError(
+            f"There is no step {name!r}." if name else "There is nothing between two bars, or after the last.",
+            hint=f"Did you mean {near[0]}? {known}" if near else known,
+        )
+    if name == "default":
+        if not argument:
+            raise UsageError("default needs a value.", hint="Such as default:friend, default:0 or default:true.")
+        _typed(argument)
+    elif name == "date":
+        date_format(argument)
+    elif name == "hash":
+        if argument and argument not in _HASHES:
+            raise UsageError(f"There is no hash {argument!r}.", hint=f"There are {', '.join(_HASHES)}.")
+    elif argument:
+        raise UsageError(f"{name} takes no argument.", hint=f"Write {name} alone.")
+    return Step(name, "" if (name, argument) == ("hash", "sha256") else argument)
+
+
+def _typed(argument: str) -> str:
+    """The typed text of a default value: a number, true, false, or a text, which may be a JSON string."""
+    try:
+        value = json.loads(argument)
+    except ValueError:
+        if argument[0] == '"':
+            raise UsageError(f"default:{argument} has a quotation mark too few or too many.") from None
+        return f"s:{argument}"
+    if isinstance(value, bool):
+        return f"b:{argument}"
+    if isinstance(value, int | float):
+        return f"n:{float(value)!r}"
+    return f"s:{value}" if isinstance(value, str) else f"s:{argument}"
+
+
+def _text(value: ibis.Value) -> ibis.Value:
+    """The text of a typed text, null for every other type."""
+    return value.startswith("s:").ifelse(value.substr(2), None)
+
+
+def _text_or_digits(value: ibis.Value) -> ibis.Value:
+    """As `_text`; a whole number is its digits."""
+    import ibis
+
+    number = value.startswith("n:").ifelse(value.substr(2), None).try_cast("float64")
+    whole = (number == number.round()) & (number.abs() < 2**53)
+    return ibis.coalesce(_text(value), whole.ifelse(number.round().cast("int64").cast("string"), None))
+
+
+def _of_text(made: Callable[[ibis.Value], ibis.Value]) -> Callable[[ibis.Value, str, ZoneInfo], ibis.Value]:
+    return lambda value, _, __: _typed_text(made(_text(value)))
+
+
+def _typed_text(text: ibis.Value) -> ibis.Value:
+    import ibis
+
+    return ibis.literal("s:").concat(text)
+
+
+def _email(text: ibis.Value) -> ibis.Value:
+    address = text.strip().lower()
+    return address.re_search(r"^[^@\s]+@[^@\s]+$").ifelse(address, None)
+
+
+def _phone(value: ibis.Value, _: str, __: ZoneInfo) -> ibis.Value:
+    number = _text(value).re_replace(r"[\s().\-/]+", "").re_replace("^00", "+")
+    return _typed_text(number.re_search(r"^\+[1-9][0-9]{6,14}$").ifelse(number, None))
+
+
+def _digits(value: ibis.Value, _: str, __: ZoneInfo) -> ibis.Value:
+    return _typed_text(_text_or_digits(value).re_replace("[^0-9]+", "").nullif(""))
+
+
+def _hash(value: ibis.Value, argument: str, _: ZoneInfo) -> ibis.Value:
+    how = argument or "sha256"
+    text = _text_or_digits(value)
+    # what partners were given once is a hash already: a hash of it is nobody's
+    digits = 64 if how == "sha256" else 32
+    is_one = text.re_search(f"^[0-9a-fA-F]{{{digits}}}$")
+    return _typed_text(is_one.ifelse(text.lower(), text.hexdigest(how)))
+
+
+def _date(value: ibis.Value, argument: str, zone: ZoneInfo) -> ibis.Value:
+    wanted: DateFormat = date_format(argument)
+    return wanted.applied(value, zone)
+
+
+def _default(value: ibis.Value, argument: str, _: ZoneInfo) -> ibis.Value:
+    import ibis
+
+    return ibis.coalesce(value.nullif("s:"), _typed(argument))
+
+
+_STEPS: dict[str, Callable[[ibis.Value, str, ZoneInfo], ibis.Value]] = {
+    "lower": _of_text(lambda text: text.lower()),
+    "upper": _of_text(lambda text: text.upper()),
+    "trim": _of_text(lambda text: text.strip()),
+    "email": _of_text(_email),
+    "phone": _phone,
+    "digits": _digits,
+    "hash": _hash,
+    "date": _date,
+    "default": _default,
+}
+_REFUSALS = {
+    "lower": "is no text",
+    "upper": "is no text",
+    "trim": "is no text",
+    "email": "is no e-mail address",
+    "phone": "is no phone number with its country's code",
+    "digits": "has no digits",
+    "hash": "is no text or whole number",
+    "date": "is no date",
+    "default": "",
+}
