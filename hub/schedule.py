@@ -134,6 +134,7 @@ async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event
     """
     if hub.workspace.drain:
         await asyncio.to_thread(hub.workspace.drain)
+    await tend_alerts(hub, say=say)
     due, agenda, tried = Due(), Agenda(hub, only=only), set[Task]()
     while tasks := [task for task in agenda.due() if task not in tried]:
         for task in tasks:
@@ -143,7 +144,18 @@ async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event
             await _do(agenda, task, due, say=say, stop=stop)
     if not stop.is_set():
         await _maintain(hub, due, say=say, stop=stop)
+    await tend_alerts(hub, say=say)
     return due
+
+
+async def tend_alerts(hub: Hub, *, say: Callable[[str], None]) -> None:
+    """Look at what is wrong, and send the alerts that wait. What did not arrive is told; it is tried again."""
+    try:
+        for attempt in await hub.alerts.tend():
+            if not attempt.arrived:
+                say(f"An alert to {attempt.channel} did not arrive: {attempt.answer}")
+    except HubError as error:
+        say(f"Alerts cannot be tended: {error.message} {error.hint}".strip())
 
 
 async def _do(agenda: Agenda, task: Task, due: Due, *, say: Callable[[str], None], stop: threading.Event) -> None:

@@ -128,7 +128,7 @@ def _keep(connection: Transaction, found: _Look) -> None:
 
 def _post(connection: Transaction, told: Sequence[_Told], at: datetime) -> None:
     """One message a channel, with all that changed for it."""
-    names = dict(connection.execute(select(projects.c.id, projects.c.name)).tuples().all())
+    names = {row.id: row.name for row in connection.execute(select(projects.c.id, projects.c.name))}
     by_channel: dict[int, list[Change]] = {}
     for each in told:
         for channel in each.channels:

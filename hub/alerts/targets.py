@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,6 +55,11 @@ class Target:
         if not timedelta(seconds=1) <= self.timeout <= LONGEST_TIMEOUT:
             raise UsageError("A command may take between 1 second and 5 minutes.", hint="Give --timeout 30s.")
         return Target(COMMAND, argv=(found, *self.argv[1:]), timeout=self.timeout)
+
+
+def variable(channel: str, setting: str) -> str:
+    """The variable of the environment with a secret of one channel: its `secret`, or the `url` of a chat."""
+    return re.sub(r"[^A-Z0-9_]", "_", f"HUB_ALERT_{channel}_{setting}".upper())
 
 
 def parts(target: Target, secret: str) -> tuple[dict[str, Any], dict[str, str]]:

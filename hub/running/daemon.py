@@ -21,6 +21,7 @@ from hub.errors import Busy, HubError, Interrupted
 from hub.running.backoff import Backoff
 from hub.running.sign import END_SECONDS, TICK_SECONDS, Sign
 from hub.running.telling import Telling, fault
+from hub.running.watch import Watch
 from hub.schedule import Agenda, Task
 from hub.server.mover import Mover
 
@@ -77,6 +78,7 @@ class Daemon:
         if self._telling.metrics_url:
             self._telling.line(f"Metrics: {self._telling.metrics_url}")
         moving = asyncio.create_task(self._mover.keep())
+        watching = asyncio.create_task(Watch(self._hub, self._telling).keep())
         waiting = asyncio.create_task(asyncio.to_thread(stop.wait, 0))
         try:
             while not stop.is_set():
@@ -87,9 +89,10 @@ class Daemon:
                 await asyncio.wait({waiting, *in_hand}, return_when=asyncio.FIRST_COMPLETED)
             late = await self._finish()
         finally:
-            moving.cancel()
-            with suppress(asyncio.CancelledError):
-                await moving
+            for beside in (moving, watching):
+                beside.cancel()
+                with suppress(asyncio.CancelledError):
+                    await beside
             await asyncio.to_thread(self._mover.stop)
         if late:
             quit_at_once()  # its threads cannot be ended, and may be killed anywhere
