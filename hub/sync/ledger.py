@@ -18,7 +18,7 @@ from hub.store.tables import batches, runs, syncs
 from hub.sync.batches import Batch, PlannedMember, batch_of
 from hub.sync.guards import Scope
 from hub.sync.refused import RefusedMembers, note_answer
-from hub.sync.states import FINAL, Action, BatchState, RunState, moved
+from hub.sync.states import FINAL, Action, BatchState, RunState, before, moved
 
 _FINAL_STATES = [state.value for state in FINAL]
 
@@ -103,13 +103,14 @@ class Ledger:
             for number, (action, first, size) in enumerate(planned, start=1)
         ]
         with self._writing() as connection:
+            now_in = RunState(connection.execute(select(runs.c.state).where(runs.c.id == run_id)).scalar_one())
             connection.execute(batches.delete().where(batches.c.run_id == run_id))
             if rows:
                 connection.execute(batches.insert(), rows)
             state = RunState.DELIVERING
             if hold and all(row["state"] == BatchState.HELD for row in rows):
                 state, values["held_at"] = RunState.HELD, now()
-            connection.execute(runs.update().where(runs.c.id == run_id).values(state=state, **values))
+            connection.execute(runs.update().where(runs.c.id == run_id).values(state=moved(now_in, state), **values))
 
     def batches(self, run_id: int, *states: BatchState) -> list[Batch]:
         """The batches of a run (in these states, or all), in order."""
@@ -165,15 +166,13 @@ class Ledger:
         refused = {refusal.key: refusal for refusal in outcome.refused}
         with self._writing() as connection:
             note_answer(connection, batch, members, refused, audience_id=audience_id, version=version)
-            connection.execute(
-                batches.update()
-                .where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)
-                .values(
-                    state=BatchState.ACKNOWLEDGED,
-                    answered_at=now(),
-                    rejected=len(refused),
-                    request_id=outcome.request_id,
-                )
+            _note(
+                connection,
+                batch,
+                state=BatchState.ACKNOWLEDGED,
+                answered_at=now(),
+                rejected=len(refused),
+                request_id=outcome.request_id,
             )
 
     def _writing(self) -> AbstractContextManager[Transaction]:
@@ -181,11 +180,16 @@ class Ledger:
 
     def _note_batch(self, batch: Batch, **values: Any) -> None:
         with self._writing() as connection:
-            connection.execute(
-                batches.update()
-                .where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)
-                .values(**values)
-            )
+            _note(connection, batch, **values)
+
+
+def _note(connection: Transaction, batch: Batch, **values: Any) -> None:
+    """Write figures of a batch. Raises ValueError when it may not move to the state that is among them."""
+    change = batches.update().where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)
+    if "state" in values:
+        change = change.where(batches.c.state.in_(before(values["state"])))
+    if connection.execute(change.values(**values)).rowcount == 0:
+        raise ValueError(f"batch {batch.number} of run {batch.run_id} cannot move to {values.get('state')}")
 
 
 def _refuse_removed(connection: Transaction, sync: Row[Any]) -> None:

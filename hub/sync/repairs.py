@@ -34,9 +34,9 @@ class Repairs:
         self,
         name: str,
         *,
-        adopt: Sequence[Kind] = (),
-        repair: Sequence[Kind] = (),
-        ignore: Sequence[Kind] = (),
+        adopt: Sequence[Kind | str] = (),
+        repair: Sequence[Kind | str] = (),
+        ignore: Sequence[Kind | str] = (),
         everything: bool = False,
         told: Told | None = None,
         stop: threading.Event | None = None,
@@ -63,9 +63,9 @@ class Repairs:
         self,
         verification: int,
         *,
-        adopt: Sequence[Kind] = (),
-        repair: Sequence[Kind] = (),
-        ignore: Sequence[Kind] = (),
+        adopt: Sequence[Kind | str] = (),
+        repair: Sequence[Kind | str] = (),
+        ignore: Sequence[Kind | str] = (),
     ) -> Verification:
         """Do something about what a verification found, once. What is not named stays as it is.
 

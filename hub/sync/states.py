@@ -1,4 +1,4 @@
-"""The states of syncs, runs and batches, and the only moves of a run."""
+"""The states of syncs, runs and batches, and the only moves of runs and batches."""
 
 from __future__ import annotations
 
@@ -64,6 +64,22 @@ class BatchState(StrEnum):
     """The partner was not to be had; its members go out with the next run."""
     REFUSED = "refused"
     """It was held, and never left: a person refused it, or its run ended before somebody had decided."""
+
+
+BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.PLANNED: frozenset({BatchState.SENT, BatchState.OWED}),
+    BatchState.HELD: frozenset({BatchState.PLANNED, BatchState.REFUSED}),
+    # sent once more: by the same worker after a lost or passing answer, by another one, as planned, after a kill
+    BatchState.SENT: frozenset({BatchState.SENT, BatchState.PLANNED, BatchState.ACKNOWLEDGED, BatchState.OWED}),
+    BatchState.ACKNOWLEDGED: frozenset(),
+    BatchState.OWED: frozenset(),
+    BatchState.REFUSED: frozenset(),
+}
+
+
+def before(to: BatchState) -> list[str]:
+    """The states from which a batch may move to `to`."""
+    return [state.value for state, following in BATCH_MOVES.items() if to in following]
 
 
 class Action(StrEnum):

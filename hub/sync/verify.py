@@ -32,7 +32,7 @@ from hub.sync.ownership import Ownership
 from hub.sync.rows import SyncRows
 from hub.sync.states import RunState
 from hub.sync.verify_books import Decisions, decisions_of, open_books, report_folder, write_books
-from hub.sync.verify_findings import Compared, Comparison, Kind
+from hub.sync.verify_findings import Compared, Comparison
 from hub.sync.verify_listing import write_listing
 from hub.sync.verify_reports import Reports, Verification, Way, findings_file
 
@@ -83,7 +83,7 @@ class Verifier:
             await asyncio.to_thread(self._reports.end, lease, report, compared, values_read=values_read)
         return await asyncio.to_thread(self._reports.get, report)
 
-    async def decide(self, report_id: int, chosen: Mapping[Way, Sequence[Kind]]) -> Verification:
+    async def decide(self, report_id: int, chosen: Mapping[Way, Sequence[str]]) -> Verification:
         """Do something about what a verification found. See `Syncs.decide`."""
         decided = decisions_of(chosen)
         report = await asyncio.to_thread(self._reports.row, report_id)

@@ -75,16 +75,14 @@ _SAID = {
 _KEYS = pa.schema([("key", pa.string())])
 
 
-def decisions_of(chosen: Mapping[Way, Sequence[Kind]]) -> dict[Kind, Way]:
+def decisions_of(chosen: Mapping[Way, Sequence[str]]) -> dict[Kind, Way]:
     """What is to be done about each kind. Raises UsageError when a way is not for a kind, or a kind stands twice."""
     decided: dict[Kind, Way] = {}
     for way, kinds in chosen.items():
-        for kind in kinds:
-            if kind not in WAYS[way]:
-                raise UsageError(
-                    f"--{way} is not for {kind}.",
-                    hint=f"It is for {', '.join(WAYS[way])}.",
-                )
+        for name in kinds:
+            if name not in WAYS[way]:
+                raise UsageError(f"--{way} is not for {name}.", hint=f"It is for {', '.join(WAYS[way])}.")
+            kind = Kind(name)
             if decided.setdefault(kind, way) is not way:
                 raise UsageError(f"--{decided[kind]} {kind} and --{way} {kind} exclude each other.")
     return decided

@@ -272,13 +272,25 @@ def counts_of(reader: DuckDbReader, findings: Path) -> dict[str, int]:
 
 def samples_of(reader: DuckDbReader, findings: Path, *, most: int = SAMPLE) -> dict[str, list[Found]]:
     """The first members of each kind, by key."""
-    return {kind.value: [*found_of(reader, findings, kind, most=most)] for kind in Kind}
+    import ibis
 
-
-def found_of(reader: DuckDbReader, findings: Path, kind: Kind, *, most: int | None = None) -> Iterator[Found]:
-    """The members of one kind, by key: all of them, or the first."""
     rows = reader.files(findings)
-    chosen = rows.filter(rows.kind == kind.value).order_by("key")
-    for batch in reader.batches(chosen if most is None else chosen.limit(most), size=ROWS_AT_ONCE):
+    numbered = rows.mutate(nth=ibis.row_number().over(group_by=rows.kind, order_by=rows.key))
+    first = numbered.filter(numbered.nth < most).order_by("kind", "key")
+    found: dict[str, list[Found]] = {kind.value: [] for kind in Kind}
+    for batch in reader.batches(first):
         for row in batch.to_pylist():
-            yield Found(row["key"], row["person"], row["there"], tuple(row["differs"] or ()))
+            found[row["kind"]].append(_found(row))
+    return found
+
+
+def found_of(reader: DuckDbReader, findings: Path, kind: Kind) -> Iterator[Found]:
+    """All members of one kind, by key."""
+    rows = reader.files(findings)
+    for batch in reader.batches(rows.filter(rows.kind == kind.value).order_by("key"), size=ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            yield _found(row)
+
+
+def _found(row: Mapping[str, Any]) -> Found:
+    return Found(row["key"], row["person"], row["there"], tuple(row["differs"] or ()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -10,12 +9,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from hub import Ability, AudienceGone, Outcome, PartnerUnavailable
+from hub import Ability, AudienceGone, Member, PartnerUnavailable
 from hub.errors import Busy, Held, Interrupted, PluginError, UsageError
 from hub.lake.lake import Lake
 from hub.lake.tables import HELD
 from hub.store.tables import runs, verifications
 from hub.sync.attempts_reading import attempts_of
+from hub.sync.ledger import Ledger
 from hub.sync.states import RunState
 from hub.sync.verify_findings import Kind
 from tests.customers import NAMES, buy, describe, email, in_cohort, know, tagged
@@ -168,8 +168,6 @@ async def test_a_run_that_is_held_or_was_interrupted_is_decided_first(verified, 
     assert not (await verified.syncs.verify("s")).differs
 
     verified.syncs.guard("s", on=False)
-    from hub.sync.ledger import Ledger
-
     revive = killed_in(monkeypatch, Ledger, "acknowledged")
     with pytest.raises(BaseExceptionGroup):
         await verified.syncs.run("s")
@@ -252,8 +250,6 @@ async def test_a_verification_of_mailchimp_with_the_command_line(connected, part
     async with connected.connections.opened("news") as mailchimp:
         tag = await mailchimp.open_audience("hub: loyal")
         await mailchimp.remove(tag, [])
-        from hub import Member
-
         await mailchimp.remove(tag, [Member(email(NAMES[0]))])
         await mailchimp.add(tag, [Member(email("other")), Member(email(NAMES[1]), {"PLAN": "free"})])
 
@@ -266,7 +262,9 @@ async def test_a_verification_of_mailchimp_with_the_command_line(connected, part
     assert f"{email(NAMES[0])} ({NAMES[0]})" in told.stdout
     assert f"{email(NAMES[1])} ({NAMES[1]}): PLAN" in told.stdout
     assert mended.returncode == 0, mended.stderr
-    assert "1 missing member is sent again by the next run; 1 changed member is set right by the next run" in mended.stdout
+    assert (
+        "1 missing member is sent again by the next run; 1 changed member is set right by the next run" in mended.stdout
+    )
     assert unknown.returncode == 2
     run = await connected.syncs.run("loyal-news")
     assert (run.added, run.updated, run.removed) == (1, 1, 1)
