@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from hub.clock import ago, counted, now
+from hub.alerts.machine import LEAST_FREE, LONGEST_WAIT
+from hub.clock import ago, counted, now, shown
 from hub.connectors.connection import CONNECTED
 from hub.errors import HubError
 from hub.lake import deduplicated
@@ -24,19 +25,14 @@ from hub.private import readable_by_others
 from hub.settings import Settings
 from hub.store.store import SCHEMA_HEAD, Store
 from hub.store.tables import profiles
+from hub.sync.freshness import FRESH, LATE, STALE
 from hub.sync.states import RunState
 
 if TYPE_CHECKING:
     from hub.app import Hub
     from hub.intake.log import Backlog
     from hub.lake.state import LakeState
-    from hub.sync.models import Run
-
-LEAST_FREE = 1024**3
-"""Bytes of free disk below which the doctor warns."""
-
-LONGEST_WAIT = timedelta(minutes=10)
-"""How long what has arrived may wait to be moved before the doctor warns."""
+    from hub.sync.models import Run, Sync
 
 _NEW_LOG = (
     "Move intake.db, and what lies beside it, away: a new one is made. What it had not moved yet is lost with it."
@@ -58,6 +54,8 @@ class Status:
     connections: int
     syncs: int
     running: int
+    freshness: Mapping[str, int]
+    """Active syncs by how fresh they are: fresh, late, stale."""
     problems: tuple[str, ...]
     next_step: str
 
@@ -75,6 +73,7 @@ class Status:
             "connections": self.connections,
             "syncs": self.syncs,
             "running": self.running,
+            "freshness": dict(self.freshness),
             "problems": list(self.problems),
             "next_step": self.next_step,
         }
@@ -95,7 +94,16 @@ def status(hub: Hub) -> Status:
     problems += [
         f"Sync {each.name}: {_said(each.last_run)}" for each in syncs if each.last_run and each.last_run.message
     ]
+    problems += [
+        f"Sync {each.name} is {each.freshness.state}: changes since "
+        f"{shown(each.freshness.delivered_to or each.created_at, project.timezone)} may not be at the partner"
+        for each in syncs
+        if each.freshness and each.freshness.state in (LATE, STALE)
+    ]
     problems += hub.syncs.quarrels()
+    problems += [
+        f"Alerts to {each.name} do not arrive: {each.answer}" for each in hub.alerts.channels.list() if each.fails
+    ]
     return Status(
         home=hub.settings.home,
         project=project.name,
@@ -108,9 +116,15 @@ def status(hub: Hub) -> Status:
         connections=len(connections),
         syncs=len(syncs),
         running=sum(bool(each.last_run and _is_under_way(each.last_run)) for each in syncs),
+        freshness=_fresh(syncs),
         problems=tuple(problems),
         next_step=_next_step(count, len(cohorts), len(connections), len(syncs)),
     )
+
+
+def _fresh(syncs: Sequence[Sync]) -> dict[str, int]:
+    words = [each.freshness.state for each in syncs if each.freshness]
+    return {word: words.count(word) for word in (FRESH, LATE, STALE)}
 
 
 def _said(run: Run) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, Select, func, select
 
-from hub.alerts.looking import WAITING
+from hub.alerts.looking import GIVEN_UP, WAITING
 from hub.alerts.machine import this_host
 from hub.alerts.model import WARNING
 from hub.alerts.targets import COMMAND, SLACK, WEBHOOK, Target, check_name, checked_level, checked_secret, parts
@@ -47,6 +47,11 @@ class Channel:
     answer: str
     last_at: datetime | None
     settings: Mapping[str, Any]
+
+    @property
+    def fails(self) -> bool:
+        """Whether the last message that was tried has not arrived."""
+        return self.last_state in (WAITING, GIVEN_UP)
 
     def figures(self) -> dict[str, Any]:
         """For machines: the stable keys of `channels` in `hub alert list --json`."""

@@ -5,13 +5,12 @@ A handful of questions, whatever the number of syncs; none of them asks the lake
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from hub.alerts.model import (
     COHORT_FAILED,
@@ -28,10 +27,11 @@ from hub.alerts.model import (
 )
 from hub.clock import counted
 from hub.connectors.connection import REFUSED, STOPPED_STATES
-from hub.store.tables import batches, cohorts, connections, projects, pulls, runs, sync_freshness, syncs
-from hub.sync.freshness import STALE, judged
+from hub.store.tables import connections, pulls
+from hub.sync.freshness import STALE, Freshness
 from hub.sync.schedule import Cron, Every, schedule_of
-from hub.sync.states import ACTIVE, BatchState, RunState
+from hub.sync.states import RunState
+from hub.sync.watching import Watched, watched_syncs
 
 PARKED_SHARE = 0.05
 PARKED_LEAST = 10
@@ -42,41 +42,21 @@ LEAST_OVERDUE = timedelta(minutes=5)
 _LEFT = [state.value for state in (RunState.EVALUATING, RunState.PLANNING, RunState.DELIVERING, RunState.SETTLING)]
 
 
-@dataclass(frozen=True)
-class _Of:
-    """A sync, with what is asked of it."""
-
-    sync: Any
-    ended: Any
-    newest: Any
-    rejected: int
-    owed: int
-    stopped: bool
-
-
 def conditions(connection: Transaction, at: datetime) -> list[Condition]:
     """Everything that is wrong at `at`."""
-    rows = [*connection.execute(_active_syncs())]
-    known = {row.id: row for row in rows}
-    kept = {row.sync_id: row for row in connection.execute(select(sync_freshness))}
-    ended = _newest_runs(connection, runs.c.finished_at.is_not(None))
-    newest = _newest_runs(connection)
-    sums = _sums(connection)
     found: dict[str, Condition] = {}
-    for row in rows:
-        last = ended.get(row.id)
-        rejected, owed = sums.get(last.id, (0, 0)) if last else (0, 0)
-        of = _Of(row, last, newest.get(row.id), rejected, owed, row.connection_state in STOPPED_STATES)
-        for each in _of_sync(of, kept.get(row.id), known, at):
+    for watched in watched_syncs(connection, at):
+        for each in _of_sync(watched, at):
             found.setdefault(each.key, each)
     return [*found.values(), *_of_pulls(connection)]
 
 
-def _of_sync(of: _Of, kept: Any, known: Mapping[int, Any], at: datetime) -> Iterator[Condition]:
+def _of_sync(of: Watched, at: datetime) -> Iterator[Condition]:
     sync, run = of.sync, of.ended
-    if of.stopped:
+    stopped = sync.connection_state in STOPPED_STATES
+    if stopped:
         yield _stopped(sync)
-    if run is not None and run.state == RunState.FAILED and not of.stopped:
+    if run is not None and run.state == RunState.FAILED and not stopped:
         yield _cohort_failed(sync) if run.as_of is None else _failed(of)
     if of.newest is not None and of.newest.state == RunState.HELD:
         yield _about(
@@ -89,8 +69,9 @@ def _of_sync(of: _Of, kept: Any, known: Mapping[int, Any], at: datetime) -> Iter
         )
     if run is not None:
         yield from _parked(of)
-    yield from _overdue(of, at)
-    yield from _not_fresh(sync, kept, known, at)
+    if not stopped:
+        yield from _overdue(of, at)
+    yield from _not_fresh(sync, of.freshness, at)
 
 
 def _stopped(sync: Any) -> Condition:
@@ -121,7 +102,7 @@ def _cohort_failed(sync: Any) -> Condition:
     )
 
 
-def _failed(of: _Of) -> Condition:
+def _failed(of: Watched) -> Condition:
     owed = f" {counted(of.owed, 'member is', 'members are')} owed and go out with the next run." if of.owed else ""
     return _about(
         of.sync,
@@ -134,7 +115,7 @@ def _failed(of: _Of) -> Condition:
     )
 
 
-def _parked(of: _Of) -> Iterator[Condition]:
+def _parked(of: Watched) -> Iterator[Condition]:
     refused = of.ended.parked + of.rejected
     wanted = of.ended.qualified - sum(of.ended.skipped.values())
     if refused >= PARKED_LEAST and refused > PARKED_SHARE * wanted:
@@ -150,11 +131,11 @@ def _parked(of: _Of) -> Iterator[Condition]:
         )
 
 
-def _overdue(of: _Of, at: datetime) -> Iterator[Condition]:
+def _overdue(of: Watched, at: datetime) -> Iterator[Condition]:
     sync, schedule = of.sync, schedule_of(of.sync)
     due = sync.next_run_at
     under_way = of.newest is not None and of.newest.state in _LEFT
-    if due is None or at - due < LEAST_OVERDUE or under_way or of.stopped:
+    if due is None or at - due < LEAST_OVERDUE or under_way:
         return
     following = due + schedule.length if isinstance(schedule, Every) else None
     if isinstance(schedule, Cron):
@@ -170,8 +151,7 @@ def _overdue(of: _Of, at: datetime) -> Iterator[Condition]:
         )
 
 
-def _not_fresh(sync: Any, kept: Any, known: Mapping[int, Any], at: datetime) -> Iterator[Condition]:
-    fresh = judged(sync, kept, None, known.get, sync.timezone, at)
+def _not_fresh(sync: Any, fresh: Freshness, at: datetime) -> Iterator[Condition]:
     if fresh.late_at is None or at < fresh.late_at:
         return
     since = f"{at - fresh.age:%Y-%m-%d %H:%M} UTC"
@@ -215,46 +195,3 @@ def _of_pulls(connection: Transaction) -> Iterator[Condition]:
             hint="`hub inbound list` says why. It is tried again.",
             project_id=row.project_id,
         )
-
-
-def _active_syncs() -> Any:
-    leaders = syncs.alias("leaders")
-    return (
-        select(
-            syncs,
-            cohorts.c.name.label("cohort_name"),
-            connections.c.name.label("connection_name"),
-            connections.c.state.label("connection_state"),
-            leaders.c.name.label("after_name"),
-            projects.c.timezone,
-        )
-        .join(cohorts, cohorts.c.id == syncs.c.cohort_id)
-        .join(connections, connections.c.id == syncs.c.connection_id)
-        .join(projects, projects.c.id == syncs.c.project_id)
-        .outerjoin(leaders, leaders.c.id == syncs.c.after_sync_id)
-        .where(syncs.c.state == ACTIVE, syncs.c.removed_at.is_(None), syncs.c.paused_at.is_(None))
-        .order_by(syncs.c.id)
-    )
-
-
-def _newest_ids(*tests: Any) -> Any:
-    active = select(syncs.c.id).where(syncs.c.state == ACTIVE, syncs.c.removed_at.is_(None))
-    return select(func.max(runs.c.id)).where(runs.c.sync_id.in_(active), *tests).group_by(runs.c.sync_id)
-
-
-def _newest_runs(connection: Transaction, *tests: Any) -> dict[int, Any]:
-    query = select(
-        runs.c.id, runs.c.sync_id, runs.c.state, runs.c.as_of, runs.c.parked, runs.c.qualified, runs.c.skipped
-    )
-    return {row.sync_id: row for row in connection.execute(query.where(runs.c.id.in_(_newest_ids(*tests))))}
-
-
-def _sums(connection: Transaction) -> dict[int, tuple[int, int]]:
-    """Of the last runs that ended: the members that were refused in it, and those that it left owed."""
-    owed = func.sum(batches.c.size).filter(batches.c.state == BatchState.OWED)
-    query = (
-        select(batches.c.run_id, func.sum(batches.c.rejected).label("rejected"), owed.label("owed"))
-        .where(batches.c.run_id.in_(_newest_ids(runs.c.finished_at.is_not(None))))
-        .group_by(batches.c.run_id)
-    )
-    return {row.run_id: (int(row.rejected or 0), int(row.owed or 0)) for row in connection.execute(query)}

@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -88,8 +88,17 @@ def write_lines(lines: Iterable[bytes]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str = "") -> None:
-    """Print rows for a person: a table on a terminal, lines with tabs elsewhere; `empty` when there is no row."""
+def print_table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    empty: str = "",
+    styles: Mapping[str, str] | None = None,
+) -> None:
+    """Print rows for a person: a table on a terminal, lines with tabs elsewhere; `empty` when there is no row.
+
+    On a terminal, a cell that begins with one of the words of `styles` and a comma is shown in that style.
+    """
     listed = [*rows]
     if not listed:
         say(empty)
@@ -100,6 +109,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from hub.cli.values import harmless
 
@@ -107,7 +117,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, empty
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in listed:
-        table.add_row(*(harmless(cell) for cell in row))
+        table.add_row(*(Text(harmless(cell), (styles or {}).get(cell.partition(",")[0], "")) for cell in row))
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 

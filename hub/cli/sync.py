@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.app import Hub
-from hub.cli import guarding, repairing, why
+from hub.cli import freshness, guarding, repairing, why
 from hub.cli.context import (
     Json,
     Yes,
@@ -129,6 +129,7 @@ for command in (
     guarding.refuse,
     repairing.verify,
     repairing.undo,
+    freshness.freshness,
     why.attempts,
 ):
     app.command()(command)
@@ -150,7 +151,7 @@ def list_syncs(as_json: Json = False) -> None:
         return
     zone = hub.workspace.project.timezone
     print_table(
-        ("sync", "cohort", "connection", "runs", "state", "next run", "missed", "last run"),
+        ("sync", "cohort", "connection", "runs", "state", "fresh", "next run", "missed", "last run"),
         [
             (
                 each.name,
@@ -158,6 +159,7 @@ def list_syncs(as_json: Json = False) -> None:
                 each.connection,
                 how_often(each),
                 each.state,
+                freshness.in_short(each.freshness),
                 next_run(each, zone),
                 f"{each.missed:,}",
                 in_short(each.last_run),
@@ -165,6 +167,7 @@ def list_syncs(as_json: Json = False) -> None:
             for each in found
         ],
         empty="There is no sync yet. Make one with `hub sync start COHORT CONNECTION`.",
+        styles=freshness.STYLES,
     )
 
 
@@ -190,6 +193,8 @@ def show(name: Name, as_json: Json = False) -> None:
     missed = f" ({counted(found.missed, 'tick was', 'ticks were')} missed)" if found.missed else ""
     if (following := next_run(found, zone)) or missed:
         typer.echo(f"  next run {following or 'none'}{missed}")
+    for line in freshness.freshness_lines(found.freshness, zone) if found.freshness else ():
+        typer.echo(f"  {line}")
     for target, source in found.mapping.items():
         typer.echo(f"  {target} is {source}")
     for each in runs:

@@ -7,7 +7,7 @@ plane (missed ticks, what is due, how fresh audiences are, what waits in the int
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,16 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
 
+from hub.alerts.model import LEVELS
 from hub.clock import now
 from hub.errors import HubError, StoreError
-from hub.store.tables import batches, projects, runs, syncs
+from hub.store.tables import alert_messages, alert_states, batches, projects
 from hub.sync.due import due_syncs
+from hub.sync.freshness import FRESH as FRESH_WORD
+from hub.sync.freshness import LATE, STALE, Freshness
 from hub.sync.models import Run
-from hub.sync.states import ACTIVE, BatchState, RunState
+from hub.sync.states import BatchState
+from hub.sync.watching import watched_syncs
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,7 +76,24 @@ FRESHNESS = Metric(
     "gauge",
     ("project", "sync"),
     "seconds",
-    "Age of what the audience shows: since its cohort was asked for by the last run that ended well, or it was made.",
+    "Most that a change may be old which is not at the partner: since every earlier one was acknowledged.",
+)
+FRESH = Metric(
+    "cohort_hub_freshness_state", "gauge", ("project", "sync"), "0, 1 or 2", "Whether that is fresh, late or stale."
+)
+LATENCY = Metric(
+    "cohort_hub_acknowledged_seconds",
+    "gauge",
+    ("project", "sync", "quantile"),
+    "seconds",
+    "Time from a change's arrival to its acknowledgement, over the last runs that changed anything.",
+)
+WAITING = Metric(
+    "cohort_hub_waiting_members", "gauge", ("project", "sync", "why"), "members", "Members that the last run left."
+)
+ALERTS = Metric("cohort_hub_alerts", "gauge", ("level",), "alerts", "Alerts that are open, by level.")
+ALERTS_WAITING = Metric(
+    "cohort_hub_alert_messages_waiting", "gauge", (), "messages", "Messages about alerts that have not arrived yet."
 )
 BACKLOG_RECORDS = Metric(
     "cohort_hub_intake_records", "gauge", (), "records", "Records that wait to be moved to the lake."
@@ -84,7 +105,7 @@ BACKLOG_AGE = Metric(
 
 METRICS = (
     RUNS, MEMBERS, BATCHES, LOST, PULLED, FAULTS, WORKING, PROBLEMS, UP, MISSED, DUE, OLDEST_DUE, FRESHNESS,
-    BACKLOG_RECORDS, BACKLOG_BYTES, BACKLOG_AGE,
+    FRESH, LATENCY, WAITING, ALERTS, ALERTS_WAITING, BACKLOG_RECORDS, BACKLOG_BYTES, BACKLOG_AGE,
 )  # fmt: skip
 
 
@@ -151,7 +172,7 @@ class _ControlPlane(Collector):
 
     def collect(self) -> Iterator[Any]:
         try:
-            found = [*self._syncs(), *self._intake()]
+            found = [*self._syncs(), *self._alerts(), *self._intake()]
         except StoreError:
             yield _gauge(UP, [((), 0)])
             return
@@ -160,32 +181,27 @@ class _ControlPlane(Collector):
 
     def _syncs(self) -> Iterator[Any]:
         at = now()
-        fresh = (
-            select(runs.c.as_of)
-            .where(runs.c.sync_id == syncs.c.id, runs.c.state == RunState.DONE.value)
-            .order_by(runs.c.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        query = (
-            select(projects.c.id, projects.c.name.label("project"), syncs.c.name, syncs.c.missed, syncs.c.created_at)
-            .add_columns(func.coalesce(fresh, syncs.c.created_at, type_=syncs.c.created_at.type).label("fresh"))
-            .join(projects, projects.c.id == syncs.c.project_id)
-            .where(syncs.c.removed_at.is_(None))
-        )
         with self._store.reading() as connection:
-            known = connection.execute(query.where(syncs.c.state == ACTIVE)).all()
-            names = dict(connection.execute(select(projects.c.id, projects.c.name)).tuples().all())
+            known = watched_syncs(connection, at)
+            names = {row.id: row.name for row in connection.execute(select(projects.c.id, projects.c.name))}
         waiting = due_syncs(self._store, at)
         missed = CounterMetricFamily(MISSED.name, MISSED.said, labels=MISSED.labels)
-        for row in known:
-            missed.add_metric((row.project, row.name), row.missed)
+        for each in known:
+            missed.add_metric((each.sync.project_name, each.sync.name), each.sync.missed)
         yield missed
-        yield _gauge(FRESHNESS, [((row.project, row.name), _age(row.fresh, at)) for row in known])
+        yield from _freshness({(each.sync.project_name, each.sync.name): each.freshness for each in known})
         counts = Tally(each.project_id for each in waiting)
         oldest = {number: min(each.since for each in waiting if each.project_id == number) for number in counts}
         yield _gauge(DUE, [((name,), counts[number]) for number, name in names.items()])
         yield _gauge(OLDEST_DUE, [((name,), _age(oldest.get(number), at)) for number, name in names.items()])
+
+    def _alerts(self) -> Iterator[Any]:
+        states, messages = alert_states.c, alert_messages.c
+        with self._store.reading() as connection:
+            levels = Tally(connection.execute(select(states.level)).scalars())
+            waiting = select(func.count()).where(messages.state == "waiting")
+            yield _gauge(ALERTS, [((level,), levels[level]) for level in LEVELS])
+            yield _gauge(ALERTS_WAITING, [((), connection.execute(waiting).scalar_one())])
 
     def _intake(self) -> Iterator[Any]:
         from hub.intake.log import IntakeLog
@@ -202,6 +218,21 @@ def _gauge(metric: Metric, samples: Sequence[tuple[tuple[str, ...], float]]) -> 
     for labels, value in samples:
         family.add_metric(labels, value)
     return family
+
+
+def _freshness(of: Mapping[tuple[str, str], Freshness]) -> Iterator[Any]:
+    states = (FRESH_WORD, LATE, STALE)
+    yield _gauge(FRESHNESS, [(labels, each.age.total_seconds()) for labels, each in of.items()])
+    yield _gauge(FRESH, [(labels, states.index(each.state)) for labels, each in of.items()])
+    quantiles = [
+        ((*labels, str(share)), seconds)
+        for labels, each in of.items()
+        for share in (0.5, 0.95)
+        if (seconds := each.latency.quantile(share)) is not None
+    ]
+    yield _gauge(LATENCY, quantiles)
+    left = [((*labels, why), getattr(each, why)) for labels, each in of.items() for why in ("owed", "parked")]
+    yield _gauge(WAITING, left)
 
 
 def _age(instant: datetime | None, at: datetime) -> float:

@@ -97,11 +97,16 @@ def freshness_of(
                 ).first()
         return known[sync_id]
 
-    return {row.id: judged(row, kept.get(row.id), newest.get(row.id), leader, zone, at or now()) for row in found}
+    def fresh(row: Row[Any]) -> Freshness:
+        run = newest.get(row.id)
+        owed, parked = (run.owed, run.parked + run.rejected) if run else (0, 0)
+        return judged(row, kept.get(row.id), leader, zone, at or now(), owed=owed, parked=parked)
+
+    return {row.id: fresh(row) for row in found}
 
 
-def judged(row: Any, kept: Any, last_run: Run | None, leader: Leader, zone: str, at: datetime) -> Freshness:
-    """How fresh one sync is: its row, what is kept of its freshness (None: nothing yet), and its last run."""
+def judged(row: Any, kept: Any, leader: Leader, zone: str, at: datetime, *, owed: int, parked: int) -> Freshness:
+    """How fresh one sync is: its row, what is kept of its freshness (None: nothing yet), and whom its last run left."""
     since = (kept and kept.delivered_to) or row.created_at
     within = timedelta(seconds=kept.within_seconds) if kept and kept.within_seconds else None
     slowest = timedelta(seconds=kept.slowest_seconds) if kept else timedelta(0)
@@ -116,8 +121,8 @@ def judged(row: Any, kept: Any, last_run: Run | None, leader: Leader, zone: str,
         late_at=late_at,
         stale_at=stale_at,
         within=within,
-        owed=last_run.owed if last_run else 0,
-        parked=last_run.parked + last_run.rejected if last_run else 0,
+        owed=owed,
+        parked=parked,
         latency=together(latency_of(each) for each in kept.latencies) if kept else Latency(),
     )
 
