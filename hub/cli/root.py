@@ -18,6 +18,7 @@ from hub.errors import HubError, Interrupted, UsageError
 from hub.private import keep_private
 
 NOUNS = {
+    "alert": "Alerts: what is wrong, and who is told.",
     "project": "Projects: each with its own events, people, cohorts and syncs.",
     "token": "Tokens: who may send events and profiles to a project.",
     "event": "Events: in from files, out again, and what the server refused.",
@@ -131,7 +132,8 @@ def status(as_json: Json = False) -> None:
     typer.echo(f"Hub in {found.home}, project {found.project} ({found.timezone}, {found.identity} identity)")
     typer.echo(f"  {counted(found.events, 'event')}{newest}; {counted(found.profiles, 'profile')}")
     parts = counted(found.cohorts, "cohort"), counted(found.connections, "connection"), counted(found.syncs, "sync")
-    typer.echo(f"  {', '.join(parts)}{running}")
+    fresh = ", ".join(f"{number} {word}" for word, number in found.freshness.items() if number)
+    typer.echo(f"  {', '.join(parts)}{running}{f' ({fresh})' if fresh else ''}")
     for problem in found.problems:
         typer.echo(f"  ! {problem}")
     typer.echo(f"Next: {found.next_step}")
