@@ -115,6 +115,8 @@ async def test_after_any_error_of_add_the_run_has_ended_its_figures_add_up_and_t
         assert run.finished, name
         assert run.rejected + run.owed == 40, name
         assert adds_up(run), name
+        if error not in SOME:
+            continue
         Tiny.answer = None
         await tiny.connections.check("t")
         mended = await tiny.syncs.run(name)
