@@ -32,7 +32,7 @@ from hub.sync.schedule import After
 from tests.conftest import HUB
 from tests.customers import LOYAL, buy, describe, in_cohort, know, tagged
 
-CROWD = [f"c{number:05}" for number in range(8_000)]
+CROWD = [f"c{number:05}" for number in range(4_500)]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "running.md"
 
 
