@@ -84,6 +84,17 @@ class Kinds:
                     return text[len(name) + 1 :], name
         return text, self._names[0]
 
+    def read_all(self, texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """As `read`, of many: the keys, and their kinds."""
+        if not self.several:
+            return texts, [self._names[0]] * len(texts)
+        read = [self.read(text) for text in texts]
+        return [key for key, _ in read], [kind for _, kind in read]
+
+    def texts_of(self, members: Sequence[Member]) -> list[str]:
+        """As `text_of`, of many."""
+        return [self.text_of(member) for member in members] if self.several else [member.key for member in members]
+
     def text_of(self, named: Member | Refusal) -> str:
         """How the key of a member is written, or that of somebody who was refused."""
         return self.text(named.key, named.match)

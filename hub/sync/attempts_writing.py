@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import time_ns
@@ -11,6 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 from hub.errors import AddressRefused, HubError, PartnerError, PartnerUnavailable, PluginError, StoreError, Wait
 from hub.sync.attempts import LENGTH, End
@@ -30,9 +36,7 @@ class Attempts:
     """
 
     def __init__(self, workspace: Workspace, run_id: int | str) -> None:
-        import pyarrow as pa
-
-        self._codec = pa.Codec("zstd", compression_level=1)
+        self._compressor = zstd.ZstdCompressor(level=1)  # one for all: making one takes longer than using it
         self._numbers = itertools.count(1)
         self._file = _new_file(workspace.runs_folder / str(run_id))
 
@@ -53,7 +57,7 @@ class Attempts:
     def packed(self, body: bytes, most: int) -> tuple[bytes, int]:
         """A body as it is kept, and its length without compression."""
         kept = body[:most]
-        return (self._codec.compress(kept, asbytes=True), len(kept)) if kept else (b"", 0)
+        return (self._compressor.compress(kept, zstd.ZstdCompressor.FLUSH_FRAME), len(kept)) if kept else (b"", 0)
 
     def write(self, frame: dict[str, Any]) -> None:
         """Write down one frame, at once."""

@@ -6,19 +6,13 @@ A batch is written down before it leaves and after its answer. Members are ackno
 from __future__ import annotations
 
 import asyncio
-import bisect
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, count
-from pathlib import Path
+from itertools import count
 from typing import Any, TypeVar
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hub.connectors.containing import contained
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
@@ -38,10 +32,13 @@ from hub.errors import (
     Wait,
 )
 from hub.sync.attempts_writing import Attempts
-from hub.sync.batches import Batch, PlannedMember
+from hub.sync.batches import Batch
+from hub.sync.heap import settled_heap
 from hub.sync.ledger import Ledger
-from hub.sync.members import member_of, nonsense, sound
+from hub.sync.members import nonsense, sound
+from hub.sync.noting import Acknowledged, Lost, Owed, Sent, Writer
 from hub.sync.pages import Pages
+from hub.sync.planned import PlannedRows, PlanReader
 from hub.sync.states import Action, BatchState
 
 T = TypeVar("T")
@@ -53,33 +50,6 @@ GRACE_SECONDS = 30.0
 
 NOT_ITS_END = (StoreError, Busy)
 """Errors that say nothing about the run: it is gone on with later, by whoever has its audience then."""
-
-
-class PlanReader:
-    """Reads ranges of rows of a plan. Keeps the row groups that it read last, so memory follows the batch."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
-        sizes = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
-        self._starts = [0, *accumulate(sizes)]
-        self._kept: dict[int, pa.Table] = {}
-        self._lock = threading.Lock()
-
-    def rows(self, first: int, size: int) -> list[dict[str, Any]]:
-        """Rows `first` to `first + size` of the plan."""
-        with self._lock:
-            low = bisect.bisect_right(self._starts, first) - 1
-            high = bisect.bisect_right(self._starts, first + size - 1) - 1
-            table = pa.concat_tables([self._group(group) for group in range(low, high + 1)])
-        rows: list[dict[str, Any]] = table.slice(first - self._starts[low], size).to_pylist()
-        return rows
-
-    def _group(self, group: int) -> pa.Table:
-        if group not in self._kept:
-            while len(self._kept) > 1:
-                self._kept.pop(min(self._kept))
-            self._kept[group] = self._file.read_row_group(group)
-        return self._kept[group]
 
 
 @dataclass
@@ -103,25 +73,27 @@ class Delivery:
     _kinds: Kinds = field(init=False)
     _owed_in_a_row: int = 0
     _tries: Counter[int] = field(default_factory=Counter)
-    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="ledger"))
 
     def __post_init__(self) -> None:
         self._kinds = Kinds(self.connector.matching)
 
     async def finish(self) -> None:
         """Deliver every batch that is still planned, several at once, as the connector's limits allow."""
-        pages = await self._write(self._numbered)
-        pending = await self._write(self.ledger.batches, self.run_id, BatchState.PLANNED)
-        try:
-            for batches in _in_turn(pending):
-                left = iter(batches)
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(self.connector.limits.concurrency, len(batches))):
-                        group.create_task(self._work(left, pages))
-        except* HubError as errors:
-            raise _first(errors) from errors
-        finally:
-            self._writer.shutdown()
+        async with Writer(self.ledger.notes(self.audience_id, self.connector.version)) as self._writer:
+            pages = await self._writer.asked(self._numbered)
+            pending = await self._writer.asked(self.ledger.batches, self.run_id, BatchState.PLANNED)
+            try:
+                with settled_heap():
+                    for batches in _in_turn(pending):
+                        await self._deliver_all(batches, pages)
+            except* HubError as errors:
+                raise _first(errors) from errors
+
+    async def _deliver_all(self, batches: Sequence[Batch], pages: Pages) -> None:
+        left = iter(batches)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.connector.limits.concurrency, len(batches))):
+                group.create_task(self._work(left, pages))
 
     def _numbered(self) -> Pages:
         run = self.ledger.row(self.run_id)
@@ -134,28 +106,32 @@ class Delivery:
             await self._deliver(batch, pages)
 
     async def _deliver(self, batch: Batch, pages: Pages) -> None:
-        rows = await asyncio.to_thread(self.plan.rows, batch.first_row, batch.size)
-        members = [member_of(row, self._kinds) for row in rows]
+        rows = await self._rows(batch)
         try:
-            outcome = await self._send(batch, members, pages)
+            outcome = await self._send(batch, rows.members(batch.action, self._kinds), pages)
         except NOT_ITS_END:
             raise
         except HubError as error:
             await self._note_lost(batch, error)
-            await self._write(self.ledger.owed, batch, str(error))
+            await self._writer.note(Owed(batch, str(error)))
             self._owed_in_a_row += 1
             if self._owed_in_a_row >= OWED_IN_A_ROW or not _is_passing(error):
                 self.ended_by = self.ended_by or error
         else:
             self._owed_in_a_row = 0
-            await self._acknowledge(batch, rows, outcome)
+            await self._writer.note(Acknowledged(batch, rows, outcome))
         self.answered(batch.size)
+
+    async def _rows(self, batch: Batch) -> PlannedRows:
+        if self.plan.at_hand(batch.first_row, batch.size):
+            return self.plan.rows(batch.first_row, batch.size)
+        return await asyncio.to_thread(self.plan.rows, batch.first_row, batch.size)
 
     async def _send(self, batch: Batch, members: Sequence[Member], pages: Pages) -> Outcome:
         async def once() -> Outcome:
-            await self._write(self.ledger.sent, batch)
+            await self._writer.note(Sent(batch))
             self._tries[batch.number] += 1
-            keys = [self._kinds.text_of(member) for member in members]
+            keys = self._kinds.texts_of(members)
             number = batch.attempts + self._tries[batch.number]
             with self.attempts.begin(batch.number, batch.action.value, number, keys) as attempt, recorded_by(attempt):
                 outcome = await self._call(batch.action, members, pages.page(batch, members))
@@ -194,22 +170,10 @@ class Delivery:
         outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members, page)))
         return sound(self.connector, self._kinds, outcome, members)
 
-    async def _acknowledge(self, batch: Batch, rows: Sequence[dict[str, Any]], outcome: Outcome) -> None:
-        planned = [PlannedMember(row["key"], row["person"], row["fingerprint"]) for row in rows]
-        await self._write(
-            lambda: self.ledger.acknowledged(
-                batch, planned, outcome, audience_id=self.audience_id, version=self.connector.version
-            )
-        )
-
     async def _note_lost(self, batch: Batch, error: BaseException) -> None:
         # a connector that broke off in the middle of its own code may have been through to the partner
         if isinstance(error, PluginError) or (isinstance(error, PartnerError) and error.answer_lost):
-            await self._write(self.ledger.lost, batch, str(error))
-
-    async def _write(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        # one writer: eight that wait for SQLite's lock would each sleep longer than the write takes
-        return await asyncio.get_running_loop().run_in_executor(self._writer, function, *arguments)
+            await self._writer.note(Lost(batch, str(error)))
 
 
 def _in_turn(batches: list[Batch]) -> Iterator[list[Batch]]:

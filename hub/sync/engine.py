@@ -17,7 +17,7 @@ from hub.connectors.contract import Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
 from hub.store.tables import audiences
 from hub.sync.attempts_writing import Attempts
-from hub.sync.deliver import NOT_ITS_END, Delivery, PlanReader, open_audience
+from hub.sync.deliver import NOT_ITS_END, Delivery, open_audience
 from hub.sync.delivered import note_delivered
 from hub.sync.held import compact
 from hub.sync.holding import REFUSED, REPLACED, end_wait
@@ -29,6 +29,7 @@ from hub.sync.plan import (
     members_file,
     plan_file,
 )
+from hub.sync.planned import PlanReader
 from hub.sync.preparing import Preparation
 from hub.sync.runs import Runs
 from hub.sync.settle import Settled, settle

@@ -10,15 +10,15 @@ from sqlalchemy import Connection as Transaction
 from sqlalchemy import Row, select
 
 from hub.clock import now
-from hub.connectors.contract import Outcome
 from hub.errors import NotFound
 from hub.store.lease import Lease, writing_under
 from hub.store.store import Store
 from hub.store.tables import batches, runs, syncs
-from hub.sync.batches import Batch, PlannedMember, batch_of
+from hub.sync.batches import Batch, batch_of
 from hub.sync.guards import Scope
-from hub.sync.refused import RefusedMembers, note_answer
-from hub.sync.states import FINAL, Action, BatchState, RunState, before, moved
+from hub.sync.noting import Notes
+from hub.sync.refused import RefusedMembers
+from hub.sync.states import FINAL, Action, BatchState, RunState, moved
 
 _FINAL_STATES = [state.value for state in FINAL]
 
@@ -130,13 +130,9 @@ class Ledger:
                 .values(state=BatchState.PLANNED, lost_answers=batches.c.lost_answers + 1)
             ).rowcount
 
-    def sent(self, batch: Batch) -> None:
-        """Write down that a batch leaves now. It is on disk before the request is."""
-        self._note_batch(batch, state=BatchState.SENT, attempts=batches.c.attempts + 1, sent_at=now())
-
-    def lost(self, batch: Batch, message: str) -> None:
-        """Write down that no answer to a batch came back, so that it may have been carried out."""
-        self._note_batch(batch, lost_answers=batches.c.lost_answers + 1, message=message)
+    def notes(self, audience_id: int, version: str) -> Notes:
+        """What is noted of the batches of an audience while they are delivered by a connector of that version."""
+        return Notes(self._store, self._lease, audience_id=audience_id, version=version)
 
     def stop_delivering(self, run_id: int, **values: Any) -> None:
         """Let no further batch of a run leave: those that have no answer are owed, and the run can be settled."""
@@ -155,41 +151,8 @@ class Ledger:
             values["state"] = moved(RunState(state), RunState.SETTLING)
             connection.execute(runs.update().where(runs.c.id == run_id).values(**values))
 
-    def owed(self, batch: Batch, message: str) -> None:
-        """Write down that a batch could not be delivered; its members go out with the next run."""
-        self._note_batch(batch, state=BatchState.OWED, answered_at=now(), message=message)
-
-    def acknowledged(
-        self, batch: Batch, members: Sequence[PlannedMember], outcome: Outcome, *, audience_id: int, version: str
-    ) -> None:
-        """Write down a partner's answer: the batch, and each member that was refused, in one transaction."""
-        refused = {refusal.key: refusal for refusal in outcome.refused}
-        with self._writing() as connection:
-            note_answer(connection, batch, members, refused, audience_id=audience_id, version=version)
-            _note(
-                connection,
-                batch,
-                state=BatchState.ACKNOWLEDGED,
-                answered_at=now(),
-                rejected=len(refused),
-                request_id=outcome.request_id,
-            )
-
     def _writing(self) -> AbstractContextManager[Transaction]:
         return writing_under(self._store, self._lease)
-
-    def _note_batch(self, batch: Batch, **values: Any) -> None:
-        with self._writing() as connection:
-            _note(connection, batch, **values)
-
-
-def _note(connection: Transaction, batch: Batch, **values: Any) -> None:
-    """Write figures of a batch. Raises ValueError when it may not move to the state that is among them."""
-    change = batches.update().where(batches.c.run_id == batch.run_id, batches.c.number == batch.number)
-    if "state" in values:
-        change = change.where(batches.c.state.in_(before(values["state"])))
-    if connection.execute(change.values(**values)).rowcount == 0:
-        raise ValueError(f"batch {batch.number} of run {batch.run_id} cannot move to {values.get('state')}")
 
 
 def _refuse_removed(connection: Transaction, sync: Row[Any]) -> None:

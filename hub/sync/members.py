@@ -6,23 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hub.cohorts.mapped import decode
-from hub.connectors.contract import Member, Outcome
+from hub.connectors.contract import Outcome
 from hub.errors import PluginError
-from hub.sync.states import Action
 
 if TYPE_CHECKING:
-    from hub.connectors.contract import Connector
+    from hub.connectors.contract import Connector, Member
     from hub.connectors.matching import Kinds
-
-
-def member_of(row: dict[str, Any], kinds: Kinds) -> Member:
-    """The member that a row of a plan is about."""
-    sent = {target: text for target, text in row["send"] or () if text is not None}
-    key, kind = kinds.read(row["key"])
-    if row["action"] == Action.CLEAR:  # what was written before is what is emptied
-        return Member(key, dict.fromkeys(sent), kind)
-    return Member(key, {target: decode(text) for target, text in sent.items()}, kind)
 
 
 def sound(connector: Connector, kinds: Kinds, outcome: Any, members: Sequence[Member]) -> Outcome:

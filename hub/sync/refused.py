@@ -15,12 +15,14 @@ from hub.connectors.contract import Refusal
 from hub.store.lease import Lease, writing_under
 from hub.store.store import Store
 from hub.store.tables import exceptions
-from hub.sync.batches import Batch, PlannedMember
+from hub.sync.batches import Batch
 from hub.sync.models import Rejected
+from hub.sync.planned import PlannedRows
 
 PROBE_AFTER = timedelta(days=7)
 """Members that were refused for good are tried again so much later all the same: the slow probe."""
 
+_KEPT_IN_MIND = 100_000
 _KEYS_AT_ONCE = 10_000  # SQLite takes 32,766 values in one statement
 
 
@@ -90,25 +92,46 @@ class RefusedMembers:
             ]
 
 
+class RefusedBefore:
+    """Whom the partner of an audience has refused before, as far as they can be kept in mind: nobody else's refusal has
+    to be looked for when a batch was answered. Whoever writes the audience's refusals has its lease."""
+
+    def __init__(self, audience_id: int) -> None:
+        self.audience_id = audience_id
+        self._keys: set[str] | None = None
+        self._too_many = False
+
+    def among(self, transaction: Transaction, keys: Sequence[str]) -> Sequence[str]:
+        """Those of `keys` who may have been refused before."""
+        if self._keys is None:
+            of_audience = select(exceptions.c.key).where(exceptions.c.audience_id == self.audience_id)
+            self._keys = {*transaction.execute(of_audience.limit(_KEPT_IN_MIND + 1)).scalars()}
+            self._too_many = len(self._keys) > _KEPT_IN_MIND
+        return keys if self._too_many else [key for key in keys if key in self._keys] if self._keys else ()
+
+    def note(self, keys: Iterable[str]) -> None:
+        """These were refused now."""
+        if self._keys is not None and not self._too_many:
+            self._keys.update(keys)
+            self._too_many = len(self._keys) > _KEPT_IN_MIND
+
+
 def note_answer(
     transaction: Transaction,
     batch: Batch,
-    members: Sequence[PlannedMember],
+    rows: PlannedRows,
     refused: Mapping[str, Refusal],
+    before: RefusedBefore,
     *,
-    audience_id: int,
     version: str,
 ) -> None:
-    """Write down who of `members` a partner refused, by key; who was refused before and is taken now is forgotten."""
-    ours = exceptions.c.audience_id == audience_id
-    known = {
-        row.key: row
-        for row in transaction.execute(
-            select(exceptions.c.key, exceptions.c.tries, exceptions.c.first_at).where(
-                ours, exceptions.c.key.in_([member.key for member in members])
-            )
-        )
-    }
+    """Write down who of a batch (`rows` of its plan) a partner refused, by key; who was refused `before` and is taken
+    now is forgotten."""
+    ours = exceptions.c.audience_id == before.audience_id
+    suspects = before.among(transaction, rows.keys)
+    query = select(exceptions.c.key, exceptions.c.tries, exceptions.c.first_at)
+    found = transaction.execute(query.where(ours, exceptions.c.key.in_(suspects))) if suspects else ()
+    known = {row.key: row for row in found}
     if known:
         transaction.execute(exceptions.delete().where(ours, exceptions.c.key.in_(list(known))))
     if not refused:
@@ -118,7 +141,7 @@ def note_answer(
         exceptions.insert(),
         [
             {
-                "audience_id": audience_id,
+                "audience_id": before.audience_id,
                 "key": member.key,
                 "person": member.person,
                 "action": batch.action.value,
@@ -134,7 +157,7 @@ def note_answer(
                 "last_at": at,
                 "retry_at": at + (refused[member.key].retry_after or PROBE_AFTER),
             }
-            for member in members
-            if member.key in refused
+            for member in rows.planned(refused)
         ],
     )
+    before.note(refused)

@@ -22,6 +22,7 @@ from hub.sync import held as held_module
 from hub.sync.engine import Engine
 from hub.sync.held import compact
 from hub.sync.ledger import Ledger
+from hub.sync.noting import Acknowledged, Notes, Sent
 from hub.sync.preparing import Preparation
 from hub.sync.states import RunState
 from tests.customers import NAMES, buy, email, in_cohort
@@ -33,11 +34,16 @@ class _Killed(BaseException):
     """What stands for SIGKILL at one statement: nothing of ours catches it."""
 
 
-def killed_in(monkeypatch, owner: type, method: str, *, after: bool = False) -> Callable[[], None]:
-    """Let the process die when `method` is called (or has returned). Returns how to bring it back to life."""
+def killed_in(
+    monkeypatch, owner: type, method: str, kind: type | None = None, *, after: bool = False
+) -> Callable[[], None]:
+    """Let the process die when `method` is called (or has returned), with a note of that `kind` if it is given. Returns
+    how to bring it back to life."""
     whole = getattr(owner, method)
 
     def dies(*arguments, **named):
+        if kind and not any(isinstance(note, kind) for note in arguments[1]):
+            return whole(*arguments, **named)
         if after:
             whole(*arguments, **named)
         raise _Killed
@@ -51,8 +57,8 @@ STATEMENTS = [
     (Preparation, "evaluate"),
     (Preparation, "plan"),
     (Ledger, "plan"),
-    (Ledger, "sent"),
-    (Ledger, "acknowledged"),
+    (Notes, "write", Sent),
+    (Notes, "write", Acknowledged),
     (Ledger, "stop_delivering"),
     (Engine, "_end_delivery"),
     (Lake, "append"),
@@ -61,11 +67,11 @@ STATEMENTS = [
 
 
 async def test_killed_before_or_after_any_statement_the_next_run_makes_the_partner_equal(tiny, monkeypatch):
-    for number, (owner, method) in enumerate(STATEMENTS * 2):
+    for number, (owner, method, *kind) in enumerate(STATEMENTS * 2):
         name = f"{method} {number}"
         after = number >= len(STATEMENTS)
         tiny.syncs.start("loyal", "t", every=None, audience=name, name=name)
-        revive = killed_in(monkeypatch, owner, method, after=after)
+        revive = killed_in(monkeypatch, owner, method, *kind, after=after)
         with pytest.raises((_Killed, BaseExceptionGroup)):
             await tiny.syncs.run(name)
         revive()
@@ -154,7 +160,7 @@ async def test_a_sync_that_was_superseded_cannot_take_the_audience_back_by_being
 
 
 async def test_a_new_sync_of_an_audience_ends_the_run_that_the_old_one_left_and_then_runs_itself(tiny, monkeypatch):
-    revive = killed_in(monkeypatch, Ledger, "acknowledged")
+    revive = killed_in(monkeypatch, Notes, "write", Acknowledged)
     with pytest.raises(BaseExceptionGroup):
         await tiny.syncs.run("s")
     revive()
@@ -260,7 +266,7 @@ def _table(rows: list[dict]):
 
 
 async def test_a_run_that_was_killed_is_due_when_its_lease_is_over_and_not_only_at_the_next_tick(tiny, monkeypatch):
-    revive = killed_in(monkeypatch, Ledger, "acknowledged")
+    revive = killed_in(monkeypatch, Notes, "write", Acknowledged)
     with pytest.raises(BaseExceptionGroup):
         await tiny.syncs.run("s")
     revive()

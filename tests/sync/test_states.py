@@ -19,6 +19,9 @@ from hub.sync import approving, holding, ledger
 from hub.sync.batches import Batch, batch_of
 from hub.sync.ledger import Ledger
 from hub.sync.models import Run
+from hub.sync.noting import Acknowledged, Owed, Sent
+from hub.sync.plan import plan_file
+from hub.sync.planned import PlanReader
 from hub.sync.preparing import Preparation
 from hub.sync.service import Syncs
 from hub.sync.states import BATCH_MOVES, FINAL, BatchState, RunState, moved
@@ -66,7 +69,8 @@ def test_a_run_makes_the_moves_of_the_design_and_no_other():
 async def test_a_batch_makes_the_moves_of_its_table_and_no_other(tiny):
     assert {(state, to) for state, following in BATCH_MOVES.items() for to in following} == LEGAL_OF_BATCHES
     run = await tiny.syncs.run("s")
-    books, store = Ledger(tiny.workspace.store), tiny.workspace.store
+    store = tiny.workspace.store
+    books = Ledger(store).notes(1, "1")
 
     def stands(state: BatchState) -> Batch:
         with store.writing() as connection:
@@ -74,19 +78,19 @@ async def test_a_batch_makes_the_moves_of_its_table_and_no_other(tiny):
             connection.execute(batches.update().where(*one).values(state=state))
             return batch_of(connection.execute(select(batches).where(*one)).one())
 
-    acknowledged = partial(books.acknowledged, members=[], outcome=Outcome(), audience_id=1, version="1")
-    for to, move in (
-        (BatchState.SENT, books.sent),
-        (BatchState.OWED, partial(books.owed, message="away")),
-        (BatchState.ACKNOWLEDGED, acknowledged),
+    rows = PlanReader(plan_file(tiny.workspace, run.id)).rows(0, 1)
+    for to, noted in (
+        (BatchState.SENT, Sent),
+        (BatchState.OWED, partial(Owed, message="away")),
+        (BatchState.ACKNOWLEDGED, partial(Acknowledged, rows=rows, outcome=Outcome())),
     ):
         for state in BatchState:
             batch = stands(state)
             if (state, to) in LEGAL_OF_BATCHES:
-                move(batch)
+                books.write([noted(batch)])
             else:
                 with pytest.raises(ValueError, match="cannot move"):
-                    move(batch)
+                    books.write([noted(batch)])
 
 
 @contextmanager

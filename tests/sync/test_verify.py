@@ -15,7 +15,7 @@ from hub.lake.lake import Lake
 from hub.lake.tables import HELD
 from hub.store.tables import runs, verifications
 from hub.sync.attempts_reading import attempts_of
-from hub.sync.ledger import Ledger
+from hub.sync.noting import Acknowledged, Notes
 from hub.sync.states import RunState
 from hub.sync.verify_findings import Kind
 from tests.customers import NAMES, buy, describe, email, in_cohort, know, tagged
@@ -168,7 +168,7 @@ async def test_a_run_that_is_held_or_was_interrupted_is_decided_first(verified, 
     assert not (await verified.syncs.verify("s")).differs
 
     verified.syncs.guard("s", on=False)
-    revive = killed_in(monkeypatch, Ledger, "acknowledged")
+    revive = killed_in(monkeypatch, Notes, "write", Acknowledged)
     with pytest.raises(BaseExceptionGroup):
         await verified.syncs.run("s")
     revive()
