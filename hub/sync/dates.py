@@ -46,17 +46,21 @@ class DateFormat:
     format: str
     zone: ZoneInfo | None = None
 
-    def applied(self, value: ibis.Value, project_zone: ZoneInfo) -> ibis.Value:
-        """The typed text of the dates in a column of typed text; null where there is none."""
+    def made(self, work: ibis.Table, value: ibis.Value, project_zone: ZoneInfo, into: str) -> ibis.Table:
+        """`work` with the column `into`: typed text of the dates in its column `value` of typed text, null for none.
+
+        Each stage is a column: an expression that stood in every branch of the next one would be worked out there.
+        """
         import ibis
 
-        instant, is_day = _instants(value)
+        work = _instants(work, value)
         if self.format in (UNIX, UNIX_MS):
-            number = instant // (1_000_000 if self.format == UNIX else 1_000)
-            return ibis.literal("n:").concat(number.cast("float64").cast("string"))
-        ahead = is_day.ifelse(0, _ahead(instant, self.zone or project_zone))
-        parts = [_shown(instant + ahead, ahead, part) for part in re.split("(%z)", self.format) if part]
-        return ibis.literal("s:").concat(*parts)
+            number = work.instant // (1_000_000 if self.format == UNIX else 1_000)
+            return work.mutate(**{into: ibis.literal("n:").concat(number.cast("float64").cast("string"))})
+        work = work.mutate(ahead=work.is_day.ifelse(0, _ahead(work.instant, self.zone or project_zone)))
+        work = work.mutate(wall=work.instant + work.ahead)
+        parts = [_shown(work, part) for part in re.split("(%z)", self.format) if part]
+        return work.mutate(**{into: ibis.literal("s:").concat(*parts)})
 
 
 @lru_cache(maxsize=200)
@@ -110,21 +114,25 @@ def _zone(name: str) -> ZoneInfo:
         ) from error
 
 
-def _instants(value: ibis.Value) -> tuple[ibis.Value, ibis.Value]:
-    """The microseconds since 1970 of what typed texts stand for, null for no date; and which are a day alone."""
+def _instants(work: ibis.Table, value: ibis.Value) -> ibis.Table:
+    """`work` with `instant`, the microseconds since 1970 of a typed text that is a date, else null; and with `is_day`,
+    whether it is a day alone."""
     import ibis
 
     from hub.cohorts.functions import clock_microseconds
 
-    text = value.startswith("s:").ifelse(value.substr(2).strip(), None)
-    day, clock, sign, hours, minutes = (text.re_extract(_ISO, group).nullif("") for group in (1, 2, 3, 4, 5))
-    wall = clock_microseconds(day.concat(" ", ibis.coalesce(clock, "00:00:00")).try_cast("timestamp"))
-    ahead = hours.cast("int64") * _HOUR + ibis.coalesce(minutes, "00").cast("int64") * _MINUTE
-    written = wall - ibis.coalesce((sign == "-").ifelse(-ahead, ahead), 0)
-    number = value.startswith("n:").ifelse(value.substr(2), None).try_cast("float64")
-    seconds = (number.abs() >= _MILLISECONDS_FROM).ifelse(number / 1000, number)
+    work = work.mutate(
+        text=value.startswith("s:").ifelse(value.substr(2).strip(), None),
+        number=value.startswith("n:").ifelse(value.substr(2), None).try_cast("float64"),
+    )
+    groups = ("day", "clock", "sign", "hours", "minutes")
+    work = work.mutate(**{name: work.text.re_extract(_ISO, place).nullif("") for place, name in enumerate(groups, 1)})
+    wall = clock_microseconds(work.day.concat(" ", ibis.coalesce(work.clock, "00:00:00")).try_cast("timestamp"))
+    ahead = work.hours.cast("int64") * _HOUR + ibis.coalesce(work.minutes, "00").cast("int64") * _MINUTE
+    written = wall - ibis.coalesce((work.sign == "-").ifelse(-ahead, ahead), 0)
+    seconds = (work.number.abs() >= _MILLISECONDS_FROM).ifelse(work.number / 1000, work.number)
     counted = (seconds.abs() < _YEAR_10000).ifelse((seconds * 1_000_000).round().cast("int64"), None)
-    return ibis.coalesce(written, counted), clock.isnull() & value.startswith("s:")
+    return work.mutate(instant=ibis.coalesce(written, counted), is_day=work.day.notnull() & work.clock.isnull())
 
 
 def _ahead(instant: ibis.Value, zone: ZoneInfo) -> ibis.Value:
@@ -138,12 +146,12 @@ def _ahead(instant: ibis.Value, zone: ZoneInfo) -> ibis.Value:
     return ibis.cases(*changes, else_=first[1]) if changes else ibis.literal(first[1])
 
 
-def _shown(wall: ibis.Value, ahead: ibis.Value, part: str) -> ibis.Value:
+def _shown(work: ibis.Table, part: str) -> ibis.Value:
     """A part of a format: `%z`, or directives that the engine knows."""
     from hub.cohorts.functions import clock_at
 
     if part != "%z":
-        return clock_at(wall).strftime(part)
-    size = ahead.abs()
+        return clock_at(work.wall).strftime(part)
+    size = work.ahead.abs()
     hours, minutes = size // _HOUR, size % _HOUR // _MINUTE
-    return (ahead < 0).ifelse("-", "+").concat(*(part.cast("string").lpad(2, "0") for part in (hours, minutes)))
+    return (work.ahead < 0).ifelse("-", "+").concat(*(part.cast("string").lpad(2, "0") for part in (hours, minutes)))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import ibis
 
     from hub.lake.reading import Reader
+    from hub.sync.transforms import Step
 
 
 def with_values(people: ibis.Table, fields: Fields, zone: ZoneInfo) -> ibis.Table:
@@ -25,40 +26,42 @@ def with_values(people: ibis.Table, fields: Fields, zone: ZoneInfo) -> ibis.Tabl
 
     targets = sorted(fields)
     nothing = ibis.null("string")
+    facts = [name for name in people.columns if name not in ("mapped", "unusable")]
     begun = {f"value {place}": people.mapped.get(target) for place, target in enumerate(targets)}
-    work = people.drop("mapped").mutate(**begun, **{f"why {place}": nothing for place in range(len(targets))})
-    for number in range(max(len(field.steps) for field in fields.values())):
-        made: dict[str, ibis.Value] = {}
-        for place, target in enumerate(targets):
-            if number < len(fields[target].steps):
-                made |= _step(work, place, fields[target], number, zone)
-        work = work.mutate(**made)
-    return work.mutate(
+    work = people.select(*facts, **begun, **{f"why {place}": nothing for place in range(len(targets))})
+    for place, target in enumerate(targets):
+        for step in fields[target].steps:
+            work = _stepped(work, place, step, zone)
+    return work.select(
+        *facts,
         mapped=mapped({target: _sent(work, place, fields[target]) for place, target in enumerate(targets)}),
         unusable=mapped({target: work[f"why {place}"] for place, target in enumerate(targets)}),
-    ).drop(*begun, *(f"why {place}" for place in range(len(targets))))
+    )
 
 
 def unusable_values(reader: Reader, people: ibis.Table, fields: Fields) -> dict[str, dict[str, int]]:
     """How many values of those who can go out are not sent, by target and reason."""
     found: dict[str, dict[str, int]] = {}
     for target in sorted(target for target, field in fields.items() if field.steps):
-        why = people.filter(people.has_profile, people.key.notnull()).select(why=people.unusable.get(target))
-        counted = why.filter(why.why.notnull()).group_by("why").aggregate(values=why.count())
+        known = people.filter(people.has_profile, people.key.notnull())
+        refused = known.select(why=known.unusable.get(target)).filter(lambda row: row.why.notnull())
+        counted = refused.group_by("why").aggregate(values=refused.count())
         rows = [row for batch in reader.batches(counted) for row in batch.to_pylist()]
         if rows:
             found[target] = {row["why"]: row["values"] for row in rows}
     return found
 
 
-def _step(work: ibis.Table, place: int, field: Field, number: int, zone: ZoneInfo) -> dict[str, ibis.Value]:
-    step = field.steps[number]
-    value, why = work[f"value {place}"], work[f"why {place}"]
-    result = step.applied(value, zone)
+def _stepped(work: ibis.Table, place: int, step: Step, zone: ZoneInfo) -> ibis.Table:
+    names, (value, why) = work.columns, (f"value {place}", f"why {place}")
+    made = step.made(work, value, zone, "made")
+    new, known = made["made"], made[why]
     if step.fills:
-        return {f"value {place}": why.isnull().ifelse(result, None)}
-    refused = value.notnull() & result.isnull()
-    return {f"value {place}": result, f"why {place}": refused.ifelse(step.refusal, why)}
+        changed = {value: known.isnull().ifelse(new, None)}
+    else:
+        refused = made[value].notnull() & new.isnull()
+        changed = {value: new, why: refused.ifelse(step.refusal, known)}
+    return made.select(**{name: changed.get(name, made[name]) for name in names})
 
 
 def _sent(work: ibis.Table, place: int, field: Field) -> ibis.Value:

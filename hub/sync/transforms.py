@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from hub.errors import UsageError
-from hub.sync.dates import DateFormat, date_format
+from hub.sync.dates import date_format
 
 if TYPE_CHECKING:
     import ibis
@@ -42,20 +42,23 @@ class Step:
         """Whether it gives a value to who has none."""
         return self.name == "default"
 
-    def applied(self, value: ibis.Value, zone: ZoneInfo) -> ibis.Value:
-        """What it makes of a column of typed text; null where that is null, or of no use to it.
+    def made(self, work: ibis.Table, value: str, zone: ZoneInfo, into: str) -> ibis.Table:
+        """`work` with the column `into`: what it makes of the column `value` of typed text; null where that is null, or
+        of no use to it. There may be other columns beside.
 
         `zone` is the project's, for dates whose step names none.
         """
-        return _STEPS[self.name](value, self.argument, zone)
+        if self.name == "date":
+            return date_format(self.argument).made(work, work[value], zone, into)
+        return work.mutate(**{into: _STEPS[self.name](work[value], self.argument)})
 
 
 def step_of(text: str) -> Step:
     """A step, as people write it: `trim`, `default:friend`, `date:%d.%m.%Y@Europe/Oslo`. Raises UsageError."""
     name, _, argument = (part.strip() for part in text.partition(":"))
-    if name not in _STEPS:
-        near = difflib.get_close_matches(name, _STEPS, n=1)
-        known = f"There are {', '.join(_STEPS)}."
+    if name not in _REFUSALS:
+        near = difflib.get_close_matches(name, _REFUSALS, n=1)
+        known = f"There are {', '.join(_REFUSALS)}."
         raise UsageError(
             f"There is no step {name!r}." if name else "There is nothing between two bars, or after the last.",
             hint=f"Did you mean {near[0]}? {known}" if near else known,
@@ -80,7 +83,9 @@ def _typed(argument: str) -> str:
         value = json.loads(argument)
     except ValueError:
         if argument[0] == '"':
-            raise UsageError(f"default:{argument} has a quotation mark too few or too many.") from None
+            raise UsageError(
+                f"default:{argument} has a quotation mark too few or too many.", hint='A text in marks is JSON: "a|b".'
+            ) from None
         return f"s:{argument}"
     if isinstance(value, bool):
         return f"b:{argument}"
@@ -103,8 +108,8 @@ def _text_or_digits(value: ibis.Value) -> ibis.Value:
     return ibis.coalesce(_text(value), whole.ifelse(number.round().cast("int64").cast("string"), None))
 
 
-def _of_text(made: Callable[[ibis.Value], ibis.Value]) -> Callable[[ibis.Value, str, ZoneInfo], ibis.Value]:
-    return lambda value, _, __: _typed_text(made(_text(value)))
+def _of_text(made: Callable[[ibis.Value], ibis.Value]) -> Callable[[ibis.Value, str], ibis.Value]:
+    return lambda value, _: _typed_text(made(_text(value)))
 
 
 def _typed_text(text: ibis.Value) -> ibis.Value:
@@ -118,16 +123,16 @@ def _email(text: ibis.Value) -> ibis.Value:
     return address.re_search(r"^[^@\s]+@[^@\s]+$").ifelse(address, None)
 
 
-def _phone(value: ibis.Value, _: str, __: ZoneInfo) -> ibis.Value:
+def _phone(value: ibis.Value, _: str) -> ibis.Value:
     number = _text(value).re_replace(r"[\s().\-/]+", "").re_replace("^00", "+")
     return _typed_text(number.re_search(r"^\+[1-9][0-9]{6,14}$").ifelse(number, None))
 
 
-def _digits(value: ibis.Value, _: str, __: ZoneInfo) -> ibis.Value:
+def _digits(value: ibis.Value, _: str) -> ibis.Value:
     return _typed_text(_text_or_digits(value).re_replace("[^0-9]+", "").nullif(""))
 
 
-def _hash(value: ibis.Value, argument: str, _: ZoneInfo) -> ibis.Value:
+def _hash(value: ibis.Value, argument: str) -> ibis.Value:
     how = argument or "sha256"
     text = _text_or_digits(value)
     # what partners were given once is a hash already: a hash of it is nobody's
@@ -136,18 +141,13 @@ def _hash(value: ibis.Value, argument: str, _: ZoneInfo) -> ibis.Value:
     return _typed_text(is_one.ifelse(text.lower(), text.hexdigest(how)))
 
 
-def _date(value: ibis.Value, argument: str, zone: ZoneInfo) -> ibis.Value:
-    wanted: DateFormat = date_format(argument)
-    return wanted.applied(value, zone)
-
-
-def _default(value: ibis.Value, argument: str, _: ZoneInfo) -> ibis.Value:
+def _default(value: ibis.Value, argument: str) -> ibis.Value:
     import ibis
 
     return ibis.coalesce(value.nullif("s:"), _typed(argument))
 
 
-_STEPS: dict[str, Callable[[ibis.Value, str, ZoneInfo], ibis.Value]] = {
+_STEPS: dict[str, Callable[[ibis.Value, str], ibis.Value]] = {
     "lower": _of_text(lambda text: text.lower()),
     "upper": _of_text(lambda text: text.upper()),
     "trim": _of_text(lambda text: text.strip()),
@@ -155,7 +155,6 @@ _STEPS: dict[str, Callable[[ibis.Value, str, ZoneInfo], ibis.Value]] = {
     "phone": _phone,
     "digits": _digits,
     "hash": _hash,
-    "date": _date,
     "default": _default,
 }
 _REFUSALS = {
