@@ -279,10 +279,10 @@ async def test_a_full_disk_is_a_sentence_and_the_run_goes_on_later(connected, pa
     whole = Store.writing
     full = StoreError("The database cannot be used: database or disk is full.")
 
-    def no_room(self):
+    def no_room(self, **how):
         if partner.admin.requests(writing=True):
             raise full
-        return whole(self)
+        return whole(self, **how)
 
     monkeypatch.setattr(Store, "writing", no_room)
     with pytest.raises(StoreError, match="disk is full"):
