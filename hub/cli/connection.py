@@ -20,6 +20,15 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; give it once for each.")
 ]
+Match = Annotated[
+    str | None,
+    typer.Option(
+        "--match",
+        metavar="KEYS",
+        help="By which properties people are matched there, the preferred first: '$email=work_email,$phone'. "
+        "Empty: the partner's own.",
+    ),
+]
 Name = Annotated[str, typer.Argument(help="The connection's name.")]
 
 
@@ -33,6 +42,7 @@ def add(
     connector: Annotated[str, typer.Argument(help="The partner, such as mailchimp.")],
     name: Name,
     settings: Settings = None,
+    match: Match = None,
     as_json: Json = False,
 ) -> None:
     """Connect an account at a partner. It is checked first, and kept only if it works.
@@ -48,15 +58,23 @@ def add(
     made = made_up(kind, values)
     for field, secret in made.items():  # before the check: a partner that has to know it first refuses until it does
         say(f"Made, and shown only now; tell the partner, or give another: --set {field}={secret}")
-    _show(asyncio.run(hub.connections.add(connector, name, {**values, **made})), as_json, "Connected")
+    added = asyncio.run(hub.connections.add(connector, name, {**values, **made}, match=match or ""))
+    _show(added, as_json, "Connected")
 
 
 @app.command()
-def edit(name: Name, settings: Settings = None, as_json: Json = False) -> None:
-    """Change settings of a connection, such as a renewed credential. It is checked first."""
-    if not settings:
-        raise UsageError("Nothing to change.", hint="Give what is new with --set NAME=VALUE.")
-    _show(asyncio.run(open_hub().connections.edit(name, _given(settings))), as_json, "Connected")
+def edit(name: Name, settings: Settings = None, match: Match = None, as_json: Json = False) -> None:
+    """Change settings of a connection, such as a renewed credential, which is checked first; or how people are matched.
+
+    With another match key the next runs move people: the old key out, the new one in. A guard holds the first of them.
+    """
+    if not settings and match is None:
+        raise UsageError("Nothing to change.", hint="Give what is new with --set NAME=VALUE or --match KEYS.")
+    connections = open_hub().connections
+    found = asyncio.run(connections.edit(name, _given(settings))) if settings else connections.get(name)
+    if match is not None:
+        found = connections.rematch(name, match)
+    _show(found, as_json, "Connected")
 
 
 @app.command()
@@ -97,6 +115,7 @@ def show(name: Name, as_json: Json = False) -> None:
     typer.echo(f"  account: {found.account}")
     if found.checked_at:
         typer.echo(f"  checked: {shown(found.checked_at, zone)}")
+    typer.echo(f"  people are matched by: {', '.join(found.match)}")
     for field in hub.connections.fields(found.connector):
         value = "(kept secret)" if field.kind == "secret" else found.settings.get(field.name, "")
         typer.echo(f"  {field.name}: {value}")
@@ -173,8 +192,8 @@ def _show(found: Connection, as_json: bool, word: str) -> None:
         print_json(_figures(found))
     else:
         typer.echo(f"{word}: {found.name} is {found.label}, account {found.account}.")
-        if found.message:
-            say(f"Note: {found.message}")
+        for note in filter(None, (found.message, *found.warnings)):
+            say(f"Note: {note}")
 
 
 def _figures(found: Connection) -> dict[str, Any]:
@@ -186,4 +205,6 @@ def _figures(found: Connection) -> dict[str, Any]:
         "account": found.account,
         "checked_at": found.checked_at,
         "settings": dict(found.settings),
+        "match": list(found.match),
+        "warnings": list(found.warnings),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,6 @@ from hub.cli.context import Json, open_hub, print_json, print_table, say
 from hub.clock import counted
 from hub.errors import UsageError
 from hub.sync.states import Leavers
-
-if TYPE_CHECKING:
-    from hub.sync.matching import Shown
-    from hub.sync.preview import Preview
 
 Name = Annotated[str, typer.Argument(help="The sync's name.")]
 RunId = Annotated[int, typer.Argument(metavar="RUN", help="The number of the run that is held.")]
@@ -41,12 +37,15 @@ class Additions(StrEnum):
 
 def plan(name: Name, as_json: Json = False) -> None:
     """What a run of a sync would do now, to whom, and whether a guard would hold it. Changes nothing at all."""
+    from hub.sync.plan_words import plan_lines
+
     found = open_hub().syncs.plan(name)
     if as_json:
         print_json(found.figures())
         return
-    for line in _lines(found):
+    for line in plan_lines(found):
         typer.echo(line)
+    typer.echo(f"  digest {found.plan.digest}")
 
 
 def guard(
@@ -128,45 +127,6 @@ def refuse(run: RunId, reason: Reason = "", as_json: Json = False) -> None:
     if done.added or done.updated:
         said = f"{counted(done.added, 'member')} added and {done.updated:,} updated before stay so."
         say(said)
-
-
-def _lines(found: Preview) -> list[str]:
-    plan, samples = found.plan, found.samples
-    verb = "clear" if plan.leavers is Leavers.CLEAR else "remove"
-    lines = [f"{found.sync} to {found.audience!r}, which holds {counted(plan.held, 'member')}; now it would"]
-    for word, count, kind in (
-        ("add", plan.to_add, "adds"),
-        ("update", plan.to_update, "updates"),
-        (verb, plan.to_remove, "removes"),
-    ):
-        lines.append(f"  {word} {count:,}{_people(samples[kind])}")
-    lines.append(f"  leave {plan.unchanged:,} as they are" + (f"; {plan.parked:,} are parked" if plan.parked else ""))
-    if plan.leavers is Leavers.KEEP:
-        lines.append("  Nobody is taken out: those who leave are kept.")
-    elif not plan.to_remove:
-        lines.append("  Nobody is taken out.")
-    for kind, reason in (("no_profile", "no profile"), ("no_key", "no key"), ("sharing_key", "shared key")):
-        if count := plan.skipped.get(reason, 0):
-            one = count == 1
-            what = f"{'has' if one else 'have'} {reason}"
-            if reason == "shared key":
-                what = f"{'shares' if one else 'share'} a key that goes out for somebody else"
-            lines.append(f"  Of {plan.qualified:,} in the cohort {count:,} {what}{_people(samples[kind])}")
-    lines += [f"  Guard: {concern.said}" for concern in found.concerns]
-    if found.holds:
-        waits = "the removals" if found.holds == "removals" else "everything"
-        lines.append(f"  A run would hold {waits} until somebody approves.")
-    if found.running:
-        lines.append("  A run has not ended: what that one changes is not in here.")
-    lines.append(f"  digest {plan.digest}")
-    return lines
-
-
-def _people(sample: list[Shown] | Any) -> str:
-    if not sample:
-        return ""
-    named = [f"{each.person} ({each.key})" if each.key and each.key != each.person else each.person for each in sample]
-    return f": {', '.join(named)}"
 
 
 def _leavers_in_words(leavers: Leavers) -> str:

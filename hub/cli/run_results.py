@@ -34,6 +34,8 @@ def sentence(run: Run) -> str:
         skipped = ", ".join(f"{people:,} with {_reason(why)}" for why, people in run.skipped.items())
         parts += [f"skipped {skipped}"] if skipped else []
     parts += [f"{people:,} {word}" for people, word in _leftovers(run) if people]
+    if unsent := unsent_values(run):
+        parts.append(unsent)
     if run.resumed:
         parts.append("gone on with after an interruption")
     doubts = "" if run.finished else run.doubts  # a finished run says so itself
@@ -43,6 +45,13 @@ def sentence(run: Run) -> str:
 
 def _leftovers(run: Run) -> list[tuple[int, str]]:
     return [(run.rejected, "rejected"), (run.parked, "parked"), (run.owed, "owed"), (run.held, "held")]
+
+
+def unsent_values(run: Run) -> str:
+    """How many values the mapping could make nothing of, and why; empty when there is none."""
+    told = [(target, why, values) for target, reasons in run.unusable.items() for why, values in reasons.items()]
+    named = ", ".join(f"{values:,} of {target} ({why})" for target, why, values in told)
+    return f"values not sent: {named}" if told else ""
 
 
 def _reason(why: str) -> str:

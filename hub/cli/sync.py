@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.app import Hub
-from hub.cli import freshness, guarding, repairing, why
+from hub.cli import freshness, guarding, mapping, repairing, why
 from hub.cli.context import (
     Json,
     Yes,
@@ -39,7 +39,7 @@ from hub.sync.schedule import Every
 from hub.sync.states import ACTIVE
 
 if TYPE_CHECKING:
-    pass
+    from hub.sync.preview import Preview
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -62,26 +62,32 @@ def start(
     after: Leader = "",
     audience: Annotated[str, typer.Option(help="Its name at the partner; `hub: COHORT` if left out.")] = "",
     name: Annotated[str, typer.Option(help="The sync's name; COHORT-CONNECTION if left out.")] = "",
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="TARGET=PROPERTY", help="Send a profile property, under this name there."),
-    ] = None,
+    maps: mapping.Maps = None,
+    missing: mapping.MissingWords = None,
     leavers: guarding.LeaversOption = None,
     now: Annotated[bool, typer.Option("--now", help="Run it at once, too.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell who would go out, with which values; make nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Keep an audience at a partner equal to a cohort: once, or for ever.
 
     Without --once, --every, --cron and --after it runs as often as is usual there. Its first run is due at once (that
     of --cron at its next time, that of --after when the other has run): `hub run-due` or `hub daemon` does it, or
-    `hub sync run NAME`, or --now.
+    `hub sync run NAME`, or --now. --dry-run evaluates the cohort, and tells how many match, have no key or share one.
     """
     schedule = asked_schedule(once=once, every=every, cron=cron, zone=zone, after=after)
-    hub = open_hub()
+    hub, fields = open_hub(), mapping.asked_fields(maps, missing)
+    mapping.check_at_partner(hub, connection, fields)
+    if dry_run:
+        plan = hub.trials.plan(cohort, connection, audience=audience, name=name, mapping=fields, leavers=leavers)
+        _tried(plan, as_json)
+        return
     schedule = schedule or Every(hub.connections.kind(connection).limits.default_interval)
     before = {each.name for each in hub.syncs.list() if each.state == ACTIVE}
     made = hub.syncs.start(
-        cohort, connection, schedule=schedule, audience=audience, name=name, mapping=_mapping(mapping), leavers=leavers
+        cohort, connection, schedule=schedule, audience=audience, name=name, mapping=fields, leavers=leavers
     )
     if not as_json:
         verb = "puts" if once else "keeps"
@@ -90,13 +96,17 @@ def start(
     for other in hub.syncs.list():
         if other.name in before and other.state != ACTIVE and other.audience == made.audience:
             say(f"Note: the sync {other.name} wrote that audience, and is stopped.")
+    warnings = hub.connections.get(connection).warnings
+    for warning in warnings:
+        say(f"Note: {warning}")
     if now:
         _run(hub, made.name, as_json)
     elif as_json:
-        print_json(made.figures())
+        print_json({**made.figures(), "warnings": list(warnings)})
     else:
         command = f"hub sync run {quoted(made.name)}"
         typer.echo(when_first(made, hub.workspace.project.timezone, command))
+        typer.echo(f"`hub sync plan {quoted(made.name)}` tells before that who goes out, and who cannot.")
 
 
 @app.command()
@@ -107,19 +117,35 @@ def change(
     cron: CronText = "",
     zone: Zone = "",
     after: Leader = "",
+    maps: mapping.Maps = None,
+    missing: mapping.MissingWords = None,
+    unmap: mapping.Unmaps = None,
     as_json: Json = False,
 ) -> None:
-    """Give a sync another schedule. What is due already stays due; what it sends, and where to, is another sync."""
+    """Give a sync another schedule, or change what it sends along. What is due already stays due.
+
+    --map and --missing change the targets that they name, and no other. Where it sends to is another sync.
+    """
     schedule = asked_schedule(once=once, every=every, cron=cron, zone=zone, after=after)
-    if schedule is None:
-        raise UsageError("There is nothing to change.", hint="Give --every, --cron, --after or --once.")
+    if schedule is None and not (maps or missing or unmap):
+        raise UsageError(
+            "There is nothing to change.", hint="Give --every, --cron, --after, --once, --map, --missing or --unmap."
+        )
     hub = open_hub()
-    changed = hub.syncs.change(name, schedule=schedule)
+    known = hub.syncs.get(name)
+    fields = mapping.changed_fields(known.mapping, maps, missing, unmap)
+    if fields is not None:
+        mapping.check_at_partner(hub, known.connection, fields)
+    changed = hub.syncs.change(name, schedule=schedule, mapping=fields)
     if as_json:
         print_json(changed.figures())
         return
-    following = next_run(changed, hub.workspace.project.timezone)
-    typer.echo(f"The sync {name} runs {how_often(changed)} now{f'; next run: {following}' if following else ''}.")
+    if schedule is not None:
+        following = next_run(changed, hub.workspace.project.timezone)
+        typer.echo(f"The sync {name} runs {how_often(changed)} now{f'; next run: {following}' if following else ''}.")
+    if fields is not None:
+        sends = "; ".join(mapping.field_lines(changed.mapping)) or "nothing but who is in it"
+        typer.echo(f"From its next run on the sync {name} sends: {sends}.")
 
 
 for command in (
@@ -195,8 +221,8 @@ def show(name: Name, as_json: Json = False) -> None:
         typer.echo(f"  next run {following or 'none'}{missed}")
     for line in freshness.freshness_lines(found.freshness, zone) if found.freshness else ():
         typer.echo(f"  {line}")
-    for target, source in found.mapping.items():
-        typer.echo(f"  {target} is {source}")
+    for line in mapping.field_lines(found.mapping):
+        typer.echo(f"  {line}")
     for each in runs:
         typer.echo(f"  {shown(each.created_at, zone)}  {sentence(each)}")
     for member in rejected:
@@ -245,13 +271,11 @@ def _run(hub: Hub, name: str, as_json: bool) -> None:
     ended(run, as_json)
 
 
-def _mapping(pairs: list[str] | None) -> dict[str, str]:
-    mapping = {}
-    for pair in pairs or []:
-        target, equals, source = pair.partition("=")
-        if not equals or not target.strip() or not source.strip():
-            raise UsageError(f"--map {pair} is not TARGET=PROPERTY.", hint="For example --map FNAME='$first_name'.")
-        if target.strip() in mapping:
-            raise UsageError(f"--map {target.strip()} stands twice.", hint="A field there takes one property.")
-        mapping[target.strip()] = source.strip()
-    return mapping
+def _tried(found: Preview, as_json: bool) -> None:
+    if as_json:
+        print_json(found.figures())
+        return
+    from hub.sync.plan_words import plan_lines
+
+    for line in plan_lines(found):
+        typer.echo(line)

@@ -130,6 +130,11 @@ class Mailchimp(Connector):
             for row in rows
         ]
 
+    async def check_mapping(self, targets: Sequence[str]) -> None:
+        """The merge fields of the chosen Mailchimp audience are what a mapping can name."""
+        if self.settings.audience:
+            await self._check_targets(self.settings.audience, targets)
+
     async def open_audience(self, name: str) -> Audience:
         """The tag of that name in the chosen Mailchimp audience, in whatever case, or a new and empty one."""
         list_id = self.settings.audience
@@ -252,7 +257,10 @@ class Mailchimp(Connector):
 
     async def _check_fields(self, list_id: str, members: Sequence[Member]) -> None:
         """Mailchimp drops values for fields that an audience lacks, without a word: say so before anything is sent."""
-        targets = {field_tag(target) for member in members for target in member.values}
+        await self._check_targets(list_id, {target for member in members for target in member.values})
+
+    async def _check_targets(self, list_id: str, named: Iterable[str]) -> None:
+        targets = {field_tag(target) for target in named}
         if not targets:
             return
         if not targets <= self._fields.get(list_id, set()):
