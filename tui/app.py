@@ -21,6 +21,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.leave import LeaveScreen
 from tui.screens.run import RunScreen
 from tui.screens.sync import SyncScreen
+from tui.screens.verify import VerifyScreen
 from tui.session import Session
 from tui.widgets.cohorts import CohortsPane
 from tui.widgets.connections import ConnectionsPane
@@ -110,6 +111,7 @@ def key_sections() -> list[tuple[str, list[BindingType]]]:
         ("Runs", RunsPane.BINDINGS),
         ("One sync", SyncScreen.BINDINGS),
         ("One run", RunScreen.BINDINGS),
+        ("What the partner has", VerifyScreen.BINDINGS),
         ("Forms", FormScreen.BINDINGS),
         ("Yes or no", ConfirmScreen.BINDINGS),
     ]

@@ -91,8 +91,7 @@ def run_figures(run: Run) -> list[tuple[str, Line]]:
     figures: list[tuple[str, Line]] = [
         ("Message", [Cell(run.message, run_tone(run))]),
         ("What to do", [Cell(run.hint)]),
-        ("Cohort", [Cell(f"{words.plural(run.qualified, 'person', 'people')} qualified")]),
-        ("Skipped", [Cell(words.skipped(run.skipped), "warn")]),
+        *_about(run),
         ("Plan", [Cell(f"{run.to_add:,} to add, {run.to_update:,} to update, {run.to_remove:,} to remove")]),
         ("Left alone", [Cell(_joined((run.unchanged, "unchanged"), (run.parked, "parked (refused earlier)")))]),
         ("Acknowledged", [Cell(f"{run.added:,} added, {run.updated:,} updated, {run.removed:,} removed")]),
@@ -104,6 +103,19 @@ def run_figures(run: Run) -> list[tuple[str, Line]]:
         ("Took", [Cell(f"{words.run_took(run)}{_phases(run)}")]),
     ]
     return [(heading, line) for heading, line in figures if line[0].text]
+
+
+def _about(run: Run) -> list[tuple[str, Line]]:
+    """Whom a run is about: the people of its cohort, or the members of the run that it takes back."""
+    if run.undoes is None:
+        return [
+            ("Cohort", [Cell(f"{words.plural(run.qualified, 'person', 'people')} qualified")]),
+            ("Skipped", [Cell(words.skipped(run.skipped), "warn")]),
+        ]
+    return [
+        ("Takes back", [Cell(f"run {run.undoes}, of {words.plural(run.qualified, 'member')}")]),
+        ("Stay as they are", [Cell(words.skipped(run.skipped), "warn")]),
+    ]
 
 
 def run_head(run: Run, zone: str) -> Line:

@@ -76,6 +76,13 @@ class Session:
             run.sync, lambda here: self.hub.syncs.approve(run.id, report=here.report, stop=here.stop)
         )
 
+    async def undo(self, run: Run, digest: str) -> Run:
+        """Take a run back, here, to the end of the run that does so. Raises as `run`."""
+        return await self._here(
+            run.sync,
+            lambda here: self.hub.syncs.undo(run.id, digest=digest, report=here.report, stop=here.stop),
+        )
+
     async def _here(self, sync: str, carry_out: Callable[[RunHere], Coroutine[Any, Any, Run]]) -> Run:
         if sync in self.runs:
             raise Busy(f"{sync} is running already.", hint="Its progress is in the list of runs.")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from hub import clock
 from hub.sync.models import Progress, Run
 from hub.sync.schedule import Cron, Every, Schedule
 from hub.sync.states import RunState
+
+if TYPE_CHECKING:
+    from hub.sync.undo import Undo
 
 CONNECTION_STATES = {
     "connected": "Connected",
@@ -108,8 +111,10 @@ def state(run: Run) -> str:
 
 
 def trigger(run: Run) -> str:
-    """What started a run: `by hand`, `by schedule`."""
-    return "by hand" if run.trigger == "manual" else f"by {run.trigger}"
+    """What started a run: `by hand`, `by schedule`, `to take back run 12`."""
+    if run.undoes is not None:
+        return f"to take back run {run.undoes}"
+    return {"manual": "by hand", "verify": "by a verification"}.get(run.trigger, f"by {run.trigger}")
 
 
 def setting(value: Any) -> str:
@@ -167,6 +172,20 @@ def result_in_words(run: Run) -> str:
     for count, word in ((run.rejected, "rejected"), (run.owed, "owed")):
         text += f", {count:,} {word}" if count else ""
     return text
+
+
+def undo_in_words(undo: Undo) -> str:
+    """What taking a run back would do: in numbers, who stays, what a guard says, and what becomes of the sync."""
+    plan = undo.plan
+    added = plural(plan.to_add, "member is", "members are")
+    parts = [f"{added} added again, {plan.to_update:,} set back, {plan.to_remove:,} removed."]
+    parts += [f"{plural(count, 'member stays', 'members stay')}: {reason}." for reason, count in plan.skipped.items()]
+    parts += [concern.said for concern in undo.concerns]
+    if undo.holds:
+        parts.append("It is held until somebody approves.")
+    if undo.pauses:
+        parts.append(f"{undo.sync} is paused with it: its next run would do all of it again.")
+    return " ".join(parts)
 
 
 def skipped(reasons: Mapping[str, int]) -> str:

@@ -114,13 +114,22 @@ def test_what_a_narrow_list_leaves_out_is_in_the_details():
 
 
 def test_everything_about_a_run_is_told_in_words():
-    lost = run(lost_answers=2, owed=40, state=RunState.FAILED, message="Mailchimp is away.", hint="Wait.")
+    lost = run(
+        lost_answers=2,
+        repeated=500,
+        uncertain=40,
+        owed=40,
+        state=RunState.FAILED,
+        message="Mailchimp is away.",
+        hint="Wait.",
+    )
     said = {heading: line[0].text for heading, line in details.run_figures(lost)}
 
     assert said["Skipped"] == "412 no $email, 7 shared key"
     assert said["Plan"] == "1,204 to add, 310 to update, 96 to remove"
     assert said["Not taken"] == "3 rejected, 40 owed (goes out with the next run)"
-    assert said["Lost answers"] == "2 batches may have been sent twice: no answer came back"
+    assert said["Lost answers"].startswith("500 members may have been sent twice, because no answer")
+    assert "40 members were sent and not answered, and may be there already" in said["Lost answers"]
     assert said["Took"] == "1 min (evaluate 0.8 s, plan 0.3 s, deliver 52 s, settle 1.2 s)"
     assert (said["Message"], said["What to do"]) == ("Mailchimp is away.", "Wait.")
 

@@ -19,6 +19,7 @@ from hub.sync.models import Rejected, Run
 from hub.sync.states import RunState
 from tui import details, rows, words
 from tui.screens.confirm import ConfirmScreen, ask_to_stop_run
+from tui.screens.undo import ask_to_undo
 from tui.session import Session
 from tui.telling import failed, tell
 from tui.widgets.lines import content_of
@@ -40,6 +41,7 @@ class RunScreen(Screen[None]):
         Binding("x", "stop", "Stop run"),
         Binding("a", "approve", "Approve"),
         Binding("f", "refuse", "Refuse"),
+        Binding("u", "undo", "Undo"),
         Binding("escape,left", "app.pop_screen", "Back", key_display="esc"),
     ]
 
@@ -90,6 +92,10 @@ class RunScreen(Screen[None]):
             lambda run: self.session.ask(lambda: refuse(run.id)),
         )
 
+    def action_undo(self) -> None:
+        """Take this run back, after its numbers and a yes."""
+        self.run_worker(ask_to_undo(self, self.session, self.run))
+
     def _ask(self, question: str, what: str, yes: str, decide: Callable[[Run], Awaitable[Run]]) -> None:
         async def decided() -> None:
             try:
@@ -115,6 +121,8 @@ class RunScreen(Screen[None]):
             return len(self._rejected) >= self._limit
         if action in ("approve", "refuse"):
             return self.run.state is RunState.HELD
+        if action == "undo":
+            return self.run.finished and self.run.planned > 0
         if action == "stop":
             return self.session.progress(self.run) is not None
         return True

@@ -12,6 +12,7 @@ from textual.widgets import Footer, Static
 
 from hub.sync.models import Sync
 from tui import details
+from tui.screens.verify import VerifyScreen
 from tui.session import Session
 from tui.widgets.lines import content_of
 from tui.widgets.pane import Pane
@@ -22,7 +23,10 @@ from tui.widgets.top import TopLine
 class SyncScreen(Screen[None]):
     """Shows one sync with all its runs."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,left", "app.pop_screen", "Back", key_display="esc")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "verify", "Verify"),
+        Binding("escape,left", "app.pop_screen", "Back", key_display="esc"),
+    ]
 
     def __init__(self, session: Session, sync: Sync) -> None:
         super().__init__()
@@ -39,6 +43,10 @@ class SyncScreen(Screen[None]):
     def on_mount(self) -> None:
         """Stand on the newest run."""
         self.query_one(RunsPane).listing.focus()
+
+    def action_verify(self) -> None:
+        """Ask the partner what it really has."""
+        self.app.push_screen(VerifyScreen(self.session, self._sync))
 
     @on(Pane.Read)
     def _show_age(self) -> None:
