@@ -128,7 +128,7 @@ class Preparation:
             held_version=version,
             **_figures(plan),
             **found.figures(),
-            **_words(found, parties.sync.name, run_id),
+            **_words(found, parties),
         )
 
 
@@ -147,12 +147,13 @@ def _figures(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _words(found: Verdict, sync: str, run_id: int) -> dict[str, str]:
+def _words(found: Verdict, parties: Parties) -> dict[str, str]:
     """What a held run says for itself, while it waits."""
     if found.holds is None:
         return {}
+    run, undone = parties.run.id, parties.run.undoes
+    who = f"hub sync plan {parties.sync.name}" if undone is None else f"hub sync undo {undone} --dry-run"
     return {
         "message": said_of([concern.figures() for concern in found.concerns]),
-        "hint": f"`hub sync approve {run_id}` lets it go, `hub sync refuse {run_id}` does not; `hub sync plan {sync}` "
-        "shows who.",
+        "hint": f"`hub sync approve {run}` lets it go, `hub sync refuse {run}` does not; `{who}` shows who.",
     }

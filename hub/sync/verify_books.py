@@ -129,10 +129,10 @@ def _changed(rows: ibis.Table, kind: Kind, targets: Sequence[str], *, values_rea
     if kind is Kind.MISSING:
         return [_row(rows, rows.mapped, certain=False)]
     if kind is Kind.CHANGED:
-        return [_row(rows, _without(rows, targets), certain=True)]
+        return [_row(rows, _as_read(rows, targets), certain=True)]
     if kind is Kind.UNCERTAIN:
         there = rows.filter(rows.there)
-        mapped = _without(there, targets) if values_read or not targets else _nothing()
+        mapped = _as_read(there, targets) if values_read or not targets else _nothing()
         refused = rows.filter(~rows.there, rows.refused)
         return [_row(there, mapped, certain=True), _row(refused, refused.mapped, certain=False, gone=True)]
     return [_row(rows, _nothing(), certain=True)]
@@ -142,14 +142,15 @@ def _row(rows: ibis.Table, mapped: ibis.Value, *, certain: bool, gone: bool = Fa
     return rows.select("key", "person", "since", mapped=mapped, certain=certain, gone=gone)
 
 
-def _without(rows: ibis.Table, targets: Sequence[str]) -> ibis.Value:
-    """The values of the books without those that are others at the partner: the next run writes them again."""
+def _as_read(rows: ibis.Table, targets: Sequence[str]) -> ibis.Value:
+    """The values of the books, with those that are others at the partner as they are there: the next run writes them
+    again, and an undo of it sets them back."""
     import ibis
 
     if not targets:
         return _nothing()
     kept = [
-        rows.differs.contains(target).fill_null(False).ifelse(ibis.null("string"), rows.mapped.get(target))
+        rows.differs.contains(target).fill_null(False).ifelse(rows.read.get(target), rows.mapped.get(target))
         for target in targets
     ]
     return ibis.map(ibis.array([*targets]), ibis.array(kept))

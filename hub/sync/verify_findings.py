@@ -61,6 +61,7 @@ FINDINGS = pa.schema(
         ("refused", pa.bool_()),  # the partner refused it when it was last sent
         ("differs", pa.list_(pa.string())),  # targets whose values are not those that were written
         ("mapped", HELD.schema.field("mapped").type),  # as the books have them
+        ("read", HELD.schema.field("mapped").type),  # as the partner told them
         ("since", HELD.schema.field("since").type),
     ]
 )
@@ -139,7 +140,7 @@ class Comparison:
         rows = self._side_by_side()
         differs = self._reader.files(self._differs)
         rows = rows.left_join(differs, "key").drop("key_right")
-        rows = self._named(rows, members)
+        rows = self._named(rows, members).rename(read="values")
         unsettled = rows.filter(rows.kind != "agreed")[FINDINGS.names].order_by("kind", "key")
         self._reader.backend.to_parquet(unsettled, findings, COMPRESSION="zstd")
         listed = self._listed().count()
