@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli.context import Json, Yes, confirm, open_hub, print_json, quit_with, quoted, say, write_lines
-from hub.clock import counted
+from hub.clock import ago, counted
 from hub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -130,6 +130,15 @@ def undo(
     if found.pauses:
         say(f"The sync {done.sync} is paused: its next run would do it again. `hub sync resume {quoted(done.sync)}`.")
     ended(done, as_json)
+
+
+def last_verified(found: Verification) -> str:
+    """A verification in one line."""
+    from hub.sync.verify_findings import DIFFERENCES
+
+    told = [f"{count:,} {kind.value}" for kind in DIFFERENCES if (count := found.found.get(kind.value, 0))]
+    said = ", ".join(told) or "nothing differed"
+    return f"verified {ago(found.began_at)}: {said}{f'; {found.words}' if found.words else ''}"
 
 
 def _found(hub: Hub, name: str, report: int | None, everything: bool) -> Verification:

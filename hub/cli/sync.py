@@ -210,6 +210,7 @@ def show(name: Name, as_json: Json = False) -> None:
                 **found.figures(),
                 "runs": [each.figures() for each in runs],
                 "rejected": [vars(each) for each in rejected],
+                "verified": verified.figures() if (verified := hub.syncs.last_verification(name)) else None,
             }
         )
         return
@@ -223,6 +224,8 @@ def show(name: Name, as_json: Json = False) -> None:
         typer.echo(f"  {line}")
     for line in mapping.field_lines(found.mapping):
         typer.echo(f"  {line}")
+    if verified := hub.syncs.last_verification(name):
+        typer.echo(f"  {repairing.last_verified(verified)}")
     for each in runs:
         typer.echo(f"  {shown(each.created_at, zone)}  {sentence(each)}")
     for member in rejected:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hub.store.tables import runs
+from hub.store.tables import runs, verifications
 from hub.sync.attempts import LENGTH, Attempt, End, Exchange
 from hub.sync.states import FINAL
 
@@ -35,23 +35,26 @@ def attempts_of(workspace: Workspace, run_id: int, *, batch: int | None = None) 
 def forget_attempts(workspace: Workspace, keep: timedelta) -> list[str]:
     """Delete the attempts and the plans of the runs of all projects that ended longer ago than `keep`.
 
-    Their figures, batches and refusals stay in the control plane. Returns what was done, in words.
+    So too what verifications found. Their figures, batches and refusals stay in the control plane. Returns what was
+    done, in words.
     """
     from sqlalchemy import select
 
     from hub.clock import counted, now
 
     ended = select(runs.c.id).where(runs.c.state.in_([each.value for each in FINAL]), runs.c.finished_at < now() - keep)
+    verified = select(verifications.c.id).where(verifications.c.ended_at < now() - keep)
     with workspace.store.reading() as connection:
         old = {str(run_id) for run_id in connection.execute(ended).scalars()}
+        old |= {f"verify-{report_id}" for report_id in connection.execute(verified).scalars()}
     removed = 0
     for folder in workspace.runs_folder.glob("*"):
         if folder.name not in old:
             continue
-        files = [*folder.glob("attempts-*.log"), *folder.glob("plan.parquet")]
+        files = [*folder.glob("attempts-*.log"), *folder.glob("*.parquet")]
         for file in files:
             file.unlink(missing_ok=True)
-        removed += bool(files)
+        removed += bool(files) and folder.name.isdigit()
         with suppress(OSError):  # something else lies there
             folder.rmdir()
     days = counted(keep.days, "day")

@@ -23,6 +23,7 @@ from hub.sync.evaluated import INVALID
 from hub.sync.held import held_by
 from hub.sync.plan import plan_file
 from hub.sync.states import BatchState
+from hub.sync.verify_told import decided_about
 
 if TYPE_CHECKING:
     from hub.connectors.connections import Connections
@@ -34,7 +35,7 @@ _ACTIONS = {"add": "added", "update": "updated", "remove": "removed", "clear": "
 
 @dataclass(frozen=True)
 class Moment:
-    """One thing that happened. `kind` is entered, left, planned, attempt or waiting; `said` is it in a sentence."""
+    """One thing that happened: entered, left, planned, attempt, waiting or verified. `said` is it in a sentence."""
 
     at: datetime
     kind: str
@@ -162,6 +163,8 @@ def _in_runs(
         if plan_file(workspace, run.id).exists():
             for place in _places(workspace, reader, run.id, ids):
                 yield from _in_run(workspace, run, names[run.sync_id], place)
+    for at, said, sync_id, run_id, key in decided_about(workspace, reader, [*names], ids):
+        yield Moment(at, "verified", said, names[sync_id], run_id, None, None, key)
 
 
 def _places(workspace: Workspace, reader: DuckDbReader, run_id: int, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
@@ -175,10 +178,9 @@ def _in_run(workspace: Workspace, run: Row[Any], sync: str, place: Mapping[str, 
     of_row = (batches.c.run_id == run.id, batches.c.first_row <= number, batches.c.first_row + batches.c.size > number)
     with workspace.store.reading() as connection:
         batch = connection.execute(select(batches).where(*of_row)).first()
-    verb = _ACTIONS[place["action"]]
-    yield Moment(
-        run.as_of or run.created_at, "planned", f"planned to be {verb} as {key}", sync, run.id, None, None, key
-    )
+    why_so = f", to take back run {run.undoes}" if run.undoes is not None else ""
+    said = f"planned to be {_ACTIONS[place['action']]} as {key}{why_so}"
+    yield Moment(run.as_of or run.created_at, "planned", said, sync, run.id, None, None, key)
     if batch is None:
         return
     for attempt in attempts_of(workspace, run.id, batch=batch.number):
@@ -246,7 +248,7 @@ def _standing(
 def _now(row: Row[Any], person: str, reason: str, held: Mapping[str, Any] | None, parked: Row[Any] | None) -> str:
     parts = ["held at the partner" if held else "not held at the partner"]
     if held and not held["certain"]:
-        parts = ["may be held at the partner: an answer was lost"]
+        parts = ["may be held at the partner: an answer was lost, or a listing did not show it"]
     if parked:
         parts.append(
             f"rejected {parked.tries} times, {parked.reason}" if parked.tries > 1 else f"rejected, {parked.reason}"

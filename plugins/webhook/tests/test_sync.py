@@ -12,6 +12,7 @@ import pytest
 
 from hub.app import Hub
 from hub.connectors.connection import CONNECTED, REFUSED, WRONG
+from hub.errors import UsageError
 from hub.projects import initialise
 from hub.settings import load
 from hub.testing.sandbox import Running, running
@@ -100,6 +101,14 @@ async def test_once_in_pages_of_a_thousand_then_only_those_who_enter_leave_or_ch
         ("remove_members", 1, 1, 2, 1),
     ]
     assert third.unchanged == 2_099
+
+    undone = await hub.syncs.undo(second.id)
+
+    assert (undone.added, undone.updated, undone.removed) == (2, 1, 1)
+    assert held(partner) == NAMES
+    assert members(partner)[2]["visits"] == 1
+    with pytest.raises(UsageError, match="I cannot tell who is in 'hub: pros': Webhook has no call"):
+        await hub.syncs.verify(sync.name)
 
 
 @pytest.mark.parametrize(("status", "state"), [(401, REFUSED), (404, WRONG)])
