@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection as Transaction
-from sqlalchemy import Update, bindparam
+from sqlalchemy import Update, bindparam, or_
 
 from hub.clock import now
 from hub.connectors.contract import Outcome
@@ -160,7 +160,9 @@ _OF_BATCH = batches.update().where(batches.c.run_id == bindparam("of_run"), batc
 
 
 def _move(to: BatchState, **values: Any) -> Update:
-    return _OF_BATCH.where(batches.c.state.in_(before(to))).values(state=to, **values)
+    # not `in`: SQLAlchemy has it for one batch at a time only
+    allowed = or_(*(batches.c.state == state for state in before(to)))
+    return _OF_BATCH.where(allowed).values(state=to, **values)
 
 
 _UPDATES: dict[type, Update] = {
