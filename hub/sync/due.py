@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, literal, select, union_all
+from sqlalchemy import Row, Select, and_, bindparam, func, literal, select, union_all
 
 from hub.errors import NotFound
 from hub.store.store import Store
@@ -78,18 +78,23 @@ def follow_clock(store: Store, at: datetime) -> int:
     with store.reading() as connection:
         if not (rows := [*connection.execute(_written_after(at + _STEADY))]):
             return 0
+    put_back = (
+        syncs.update()
+        .where(syncs.c.id == bindparam("sync"), syncs.c.updated_at == bindparam("written"))
+        .values(next_run_at=bindparam("due"), updated_at=at)
+    )
+    values = [{"sync": row.id, "written": row.updated_at, "due": _believed(row, at)} for row in rows]
     with store.writing() as connection:
-        for row in rows:
-            schedule = schedule_of(row)
-            due = row.next_run_at
-            if due is not None and not isinstance(schedule, After):
-                due = believed(schedule, due, at, row.timezone, once_after=RETRY_ONCE_AFTER)
-            connection.execute(
-                syncs.update()
-                .where(syncs.c.id == row.id, syncs.c.updated_at == row.updated_at)
-                .values(next_run_at=due, updated_at=at)
-            )
+        connection.execute(put_back, values)
     return len(rows)
+
+
+def _believed(row: Row[Any], at: datetime) -> datetime | None:
+    schedule = schedule_of(row)
+    due: datetime | None = row.next_run_at
+    if due is None or isinstance(schedule, After):
+        return due
+    return believed(schedule, due, at, row.timezone, once_after=RETRY_ONCE_AFTER)
 
 
 def _open() -> Select[Any]:

@@ -48,7 +48,13 @@ class Ownership:
         A row has the columns of `syncs`, `connection_name` and `project_name`.
         """
         known = _connections_by_id(transaction)
-        return [row for row in transaction.execute(_active_syncs()) if self._spot_of(row, known) == spot]
+        near = [each.id for each in known.values() if self._connections.place(each) == spot[0]]
+        # of thousands of syncs only what tells them apart is read; of those that are found, everything
+        light: Select[Any] = select(syncs.c.id, syncs.c.connection_id, syncs.c.audience_name).where(
+            syncs.c.state == ACTIVE, syncs.c.removed_at.is_(None), syncs.c.connection_id.in_(near)
+        )
+        found = [row.id for row in transaction.execute(light) if self._key_of(row, known) == spot[1]]
+        return [*transaction.execute(_active_syncs().where(syncs.c.id.in_(found)))] if found else []
 
     def rival(self, sync: Row[Any]) -> Row[Any] | None:
         """The sync that a sync has to leave its audience to: another active one, which for an active sync is older."""
@@ -107,13 +113,18 @@ class Ownership:
     def quarrels(self) -> list[str]:
         """A sentence for each sync of this project that has to leave its audience to an older one."""
         with self._store.reading() as transaction:
-            rows = transaction.execute(_active_syncs().where(syncs.c.project_id == self._project.id)).all()
-        found = [(row, self.rival(row)) for row in rows]
+            known = _connections_by_id(transaction)
+            places = {each.id: self._connections.place(each) for each in known.values()}
+            first: dict[Spot, Row[Any]] = {}
+            found = []
+            for row in transaction.execute(_active_syncs()):  # the oldest first: it has the audience
+                writer = first.setdefault((places[row.connection_id], self._key_of(row, known)), row)
+                if writer is not row and row.project_id == self._project.id:
+                    found.append((row, writer))
         return [
             f"Sync {row.name} does not run: the {self.describe(writer)} writes the same audience. Remove one of "
             "the two (hub sync remove), and start it again with --audience NAME."
             for row, writer in found
-            if writer is not None
         ]
 
     def find(self, transaction: Transaction, sync: Row[Any] | Draft) -> Sequence[Row[Any]]:
@@ -164,6 +175,9 @@ class Ownership:
                     audiences.update().where(audiences.c.id == chosen.id).values(connection_id=sync.connection_id)
                 )
             return chosen.id, chosen.gone_at is not None
+
+    def _key_of(self, sync: Row[Any], known: Mapping[int, Row[Any]]) -> str:
+        return self._connections.audience_key(known[sync.connection_id].connector, sync.audience_name)
 
     def _spot_of(self, sync: Row[Any] | Draft, known: Mapping[int, Row[Any]]) -> Spot:
         return self.spot(known[sync.connection_id], sync.audience_name)
