@@ -62,11 +62,13 @@ def typed_text(profiles: ibis.Table, name: str) -> ibis.Value:
 
     if name == "distinct_id":
         return ibis.literal("s:").concat(profiles.person)
-    boolean = profiles.booleans.get(name)
-    elements = profiles.lists.get(name)
+    from hub.cohorts.functions import map_value
+
+    boolean = map_value(profiles.booleans, name)
+    elements = map_value(profiles.lists, name)
     return ibis.coalesce(
-        ibis.literal("s:").concat(profiles.strings.get(name)),
-        ibis.literal("n:").concat(profiles.numbers.get(name).cast("string")),
+        ibis.literal("s:").concat(map_value(profiles.strings, name)),
+        ibis.literal("n:").concat(map_value(profiles.numbers, name).cast("string")),
         ibis.cases((boolean, "b:true"), (~boolean, "b:false")),
         ibis.literal("l:[").concat(elements.join(","), "]"),
     )

@@ -12,7 +12,7 @@ from hub.cohorts.keys import key_columns
 from hub.cohorts.lists.listing import listed_members, listed_people, listed_qualified
 from hub.cohorts.lists.sources import DISTINCT_ID
 from hub.cohorts.mapped import full_text, typed_text
-from hub.cohorts.profile_columns import has_property, mapped, mapped_nothing, user_id
+from hub.cohorts.profile_columns import has_property, mapped, user_id
 from hub.people.views import match_value, normalised
 
 if TYPE_CHECKING:
@@ -74,9 +74,12 @@ def qualified(
     if question.listing is not None:
         return listed_qualified(reader, project, question.listing, match=match, mapping=mapping)
 
+    targets = sorted(mapping)
+
     def wanted(profiles: ibis.Table) -> Mapping[str, ibis.Value]:
-        texts = {target: typed_text(profiles, name) for target, name in sorted(mapping.items())}
-        columns = {"has_profile": has_property(profiles), "mapped": mapped(texts)}
+        columns = {"has_profile": has_property(profiles)}
+        for place, target in enumerate(targets):
+            columns[f"text {place}"] = typed_text(profiles, mapping[target])
         for place, on in enumerate(match):
             if on.property != DISTINCT_ID:
                 columns[f"value {place}"] = match_value(profiles, on.property, on.normalize)
@@ -90,6 +93,7 @@ def qualified(
     return found.select(
         "person",
         has_profile=ibis.coalesce(found.has_profile, False),
-        mapped=ibis.coalesce(found.mapped, mapped_nothing()),
+        # of columns, not of expressions: each is named several times, and would be worked out as often
+        mapped=mapped({target: found[f"text {place}"] for place, target in enumerate(targets)}),
         **key_columns(values),
     )

@@ -15,9 +15,10 @@ from hub.errors import Busy, Overtaken, StoreError
 from hub.lake.snapshot import Filter, Snapshot
 from hub.lake.tables import LAYOUTS, TAIL, TableLayout
 
-_WRITING = WriterProperties(compression="ZSTD", compression_level=1)
-_COMPACTING = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=128 * 1024)
-"""Groups of rows so small that a question about one event passes over most of them, and several threads share them."""
+_WRITING = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=128 * 1024)
+"""Groups of rows so small that a question about one event passes over most of them, and several threads share them; who
+writes keeps a group in memory until it is whole."""
+_COMPACTING = _WRITING
 _COMPACTED_FILE = 512 * 1024 * 1024
 _ATTEMPTS = 10
 """Each commit of a compaction makes an append that is under way begin anew."""

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hub.cohorts.members import qualified
+from hub.lake.reading import DuckDbReader
 from hub.sync.mapped_values import with_values
 from hub.sync.mapping import Fields, properties
-from hub.sync.plan_rows import disk, keep
+from hub.sync.plan_rows import disk, keep, write_rows
 
 if TYPE_CHECKING:
     import ibis
@@ -93,9 +94,13 @@ def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
     unfinished = path.with_suffix(".writing")
     if "unusable" not in people.columns:
         people = people.mutate(unusable=ibis.null("map<string, string>"))
-    with disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
-        for batch in reader.batches(people[MEMBERS.names]):
-            writer.write_batch(batch.cast(MEMBERS))
+    rows = people[MEMBERS.names]
+    if isinstance(reader, DuckDbReader):  # by all its threads, and not through ours
+        write_rows(reader, rows, unfinished)
+    else:
+        with disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
+            for batch in reader.batches(rows):
+                writer.write_batch(batch.cast(MEMBERS))
     keep(unfinished, path)
 
 

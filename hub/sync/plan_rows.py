@@ -91,19 +91,24 @@ def write_sorted(reader: DuckDbReader, changes: ibis.Table, path: Path) -> str:
 
     Raises StoreError when the disk is full; then there is no file.
     """
-    import duckdb
-
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".writing")
     ordered = changes.order_by("rank", "key").drop("rank")
-    try:
-        reader.backend.to_parquet(ordered, unfinished, ROW_GROUP_SIZE=ROWS_IN_GROUP, COMPRESSION="zstd")
-    except duckdb.Error as error:
-        raise unwritable(path, error) from error
+    write_rows(reader, ordered, unfinished)
     with unfinished.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     keep(unfinished, path)
     return digest
+
+
+def write_rows(reader: DuckDbReader, rows: ibis.Table, path: Path) -> None:
+    """Write rows to a Parquet file. Raises StoreError when it cannot be written."""
+    import duckdb
+
+    try:
+        reader.backend.to_parquet(rows, path, ROW_GROUP_SIZE=ROWS_IN_GROUP, COMPRESSION="zstd", COMPRESSION_LEVEL=1)
+    except duckdb.Error as error:
+        raise unwritable(path, error) from error
 
 
 def keep(unfinished: Path, path: Path) -> None:
