@@ -96,6 +96,7 @@ def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
         people = people.mutate(unusable=ibis.null("map<string, string>"))
     rows = people[MEMBERS.names]
     if isinstance(reader, DuckDbReader):  # by all its threads, and not through ours
+        reader.backend.raw_sql("SET preserve_insertion_order = false")  # which would keep what is not in turn in memory
         write_rows(reader, rows, unfinished)
     else:
         with disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
