@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -48,37 +49,46 @@ class PlannedRows:
 
 
 class PlanReader:
-    """Reads ranges of rows of a plan. Keeps the row groups that it read last, so memory follows the batch."""
+    """Reads ranges of rows of a plan, a row group ahead. Keeps two of them, so memory follows the batch."""
 
     def __init__(self, path: Path) -> None:
         self._file = pq.ParquetFile(path)
         sizes = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts = [0, *accumulate(sizes)]
-        self._kept: dict[int, pa.RecordBatch] = {}
+        self._groups_of_rows = len(sizes)
+        self._kept: dict[int, Future[pa.RecordBatch]] = {}
         self._lock = threading.Lock()
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="plan")
 
     def rows(self, first: int, size: int) -> PlannedRows:
         """Rows `first` to `first + size` of the plan."""
         groups = self._groups(first, size)
         with self._lock:
-            table = pa.Table.from_batches([self._group(group) for group in groups])
+            reading = [self._fetched(group) for group in groups]
+            if groups[-1] + 1 < self._groups_of_rows:
+                self._fetched(groups[-1] + 1)
+        table = pa.Table.from_batches([group.result() for group in reading])
         rows = table.slice(first - self._starts[groups[0]], size)
         return PlannedRows(_texts(rows.column("key")), rows)
 
     def at_hand(self, first: int, size: int) -> bool:
         """Whether these rows are in memory, so that `rows` is quick."""
-        return all(group in self._kept for group in self._groups(first, size))
+        kept = (self._kept.get(group) for group in self._groups(first, size))
+        return all(group is not None and group.done() for group in kept)
 
     def _groups(self, first: int, size: int) -> range:
         low = bisect.bisect_right(self._starts, first) - 1
         return range(low, bisect.bisect_right(self._starts, first + size - 1))
 
-    def _group(self, group: int) -> pa.RecordBatch:
+    def _fetched(self, group: int) -> Future[pa.RecordBatch]:
         if group not in self._kept:
             while len(self._kept) > 1:
                 self._kept.pop(min(self._kept))
-            self._kept[group] = _prepared(self._file.read_row_group(group, columns=_COLUMNS))
+            self._kept[group] = self._reading.submit(self._read, group)
         return self._kept[group]
+
+    def _read(self, group: int) -> pa.RecordBatch:
+        return _prepared(self._file.read_row_group(group, columns=_COLUMNS))
 
 
 def _prepared(group: pa.Table) -> pa.RecordBatch:
