@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench storm crash browser fuzz spark clean
+.PHONY: install demo demo-tui test check bench bench-peers storm crash browser fuzz spark clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -27,6 +27,9 @@ check: install  ## Style, types and import contracts.
 
 bench: install  ## Ratios against hand-written floors, in one run.
 	$(BIN)/python -m benchmarks
+
+bench-peers: install  ## A first delivery beside dlt and drt, which are installed into a folder of their own.
+	$(BIN)/python -m benchmarks.syncing --only peers
 
 storm: install  ## Slow: 300 runs to two partners killed at random instants in bad weather; each must end up with the cohort.
 	$(BIN)/python -m checks.storm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 
 from benchmarks import cohort_query, cohorts, decoding, deduplication, identity, import_events, start_up
+from benchmarks.syncing import __main__ as syncs
 from hub_mailchimp.sandbox.bench import benchmark
 
 
@@ -18,6 +19,7 @@ def main() -> None:
     cohorts.main([])
     deduplication.main()
     identity.main([])
+    syncs.main(["--people", "200000", "--rounds", "2"])
     speed = benchmark()
     print(
         f"sandbox Mailchimp, requests/s of {speed.batch} members: {speed.tag:.0f} tagging, "
