@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from hub.connectors.containing import contained
 from hub.connectors.contract import Ability, Audience, Connector, Member, Value
+from hub.connectors.matching import Kinds
 from hub.connectors.pacing import within
 from hub.connectors.recording import recorded_by
 from hub.errors import Interrupted, PartnerUnavailable, PluginError, StoreError
@@ -44,7 +45,7 @@ async def write_listing(
     Every request is recorded in `attempts`. Raises AudienceGone and the other errors of the partner, PluginError,
     Interrupted when `stop` is set, StoreError when the disk is full; then the file is of no use.
     """
-    rows = 0
+    rows, kinds = 0, Kinds(connector.matching)
     reads = bool(targets) and Ability.READ in connector.abilities
     pages: Any = connector.read_members(audience, targets) if reads else connector.list_members(audience)
     with (
@@ -56,7 +57,7 @@ async def write_listing(
             async for page in timed:
                 if stop.is_set():
                     raise Interrupted("The verification was stopped; nothing was changed.", signal_number=2)
-                rows += _write(file, _sound(connector, page))
+                rows += _write(file, kinds, _sound(connector, page))
                 told(rows)
         attempt.acknowledged()
     return rows
@@ -102,8 +103,8 @@ def _nonsense(connector: Connector, what: str) -> PluginError:
     )
 
 
-def _write(file: pq.ParquetWriter, members: Sequence[Member]) -> int:
-    keys = pa.array([member.key for member in members], pa.string())
+def _write(file: pq.ParquetWriter, kinds: Kinds, members: Sequence[Member]) -> int:
+    keys = pa.array([kinds.text_of(member) for member in members], pa.string())
     values = pa.array(
         [
             [(target, typed(value)) for target, value in member.values.items() if value is not None]
