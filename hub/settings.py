@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import socket
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,14 +132,21 @@ class Settings(BaseSettings):
     ledger_days: int = Field(default=0, ge=0)
     """For how many days after its end the attempts and the plan of a run are kept; 0 means for ever."""
     daemon_syncs: int = Field(default=4, ge=1, le=64)
-    """How many syncs and pulls a daemon works on at a time."""
+    """How many syncs and pulls a daemon or a worker works on at a time."""
     daemon_health: Path | None = None
     """Where a daemon tells how it is; unset means `daemon.json` in the home."""
+    worker_health: Path | None = None
+    """Where a worker tells how it is; unset means `worker-HOST.json` in the home."""
 
     @property
     def health_file(self) -> Path:
         """Where a daemon tells how it is."""
         return self.daemon_health or self.home / "daemon.json"
+
+    @property
+    def worker_health_file(self) -> Path:
+        """Where a worker tells how it is: workers on several machines share a home."""
+        return self.worker_health or self.home / f"worker-{socket.gethostname()}.json"
 
     @property
     def who(self) -> str:
@@ -158,7 +166,7 @@ class Settings(BaseSettings):
     @property
     def intake_url(self) -> str:
         """The SQLAlchemy URL of the intake log: a file of its own; on PostgreSQL beside the control plane's tables."""
-        on_a_server = self.database_url.startswith("postgresql")
+        on_a_server = self.database_url.startswith("postgres")
         return self.database_url if on_a_server else f"sqlite:///{self.home / 'intake.db'}"
 
     @property

@@ -48,6 +48,12 @@ def homes(tmp_path_factory, request) -> Homes:
     return Homes(tmp_path_factory.mktemp("template") / "home", database)
 
 
+@pytest.fixture(scope="session")
+def homes_on_postgresql(tmp_path_factory, postgresql, homes) -> Homes:
+    """Homes of new hubs on a real PostgreSQL, whatever the session's tests are for."""
+    return homes if ON_POSTGRESQL else Homes(tmp_path_factory.mktemp("template") / "home", postgresql)
+
+
 @pytest.fixture
 def home(tmp_path, homes) -> Iterator[Path]:
     """The home of a new hub, in UTC."""

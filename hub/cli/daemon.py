@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NoReturn
+
 from hub.cli.context import chosen, interruptible, open_hub, print_json, quit_with, say
 from hub.errors import UsageError
 
@@ -10,7 +13,7 @@ def run_daemon(syncs: int | None, metrics: str) -> None:
     """Run until a signal; ends with exit code 0."""
     from hub.running.daemon import Daemon
 
-    where = _address(metrics)
+    where = address(metrics)
     hub = open_hub()
     with interruptible("") as stop:
         Daemon(hub, say=say, syncs=syncs or hub.settings.daemon_syncs, metrics=where, only=bool(chosen.project)).run(
@@ -20,10 +23,16 @@ def run_daemon(syncs: int | None, metrics: str) -> None:
 
 def check_daemon(as_json: bool) -> None:
     """Tell whether the daemon of this home is well; exit code 1 when it is not."""
-    from hub.running.health import check
     from hub.settings import load
 
-    verdict = check(load(chosen.home).health_file)
+    tell_of(load(chosen.home).health_file, "daemon", as_json)
+
+
+def tell_of(file: Path, who: str, as_json: bool) -> NoReturn:
+    """Tell whether the daemon or worker that writes a health file is well; exit code 1 when it is not."""
+    from hub.running.health import check
+
+    verdict = check(file, who)
     if as_json:
         print_json(verdict.figures())
     else:
@@ -31,7 +40,8 @@ def check_daemon(as_json: bool) -> None:
     quit_with(0 if verdict.well else 1)
 
 
-def _address(text: str) -> tuple[str, int] | None:
+def address(text: str) -> tuple[str, int] | None:
+    """The host and port of `--metrics`; None when there are none. Raises UsageError."""
     if not text:
         return None
     host, _, port = text.rpartition(":")

@@ -210,6 +210,28 @@ def daemon(
 
 
 @app.command()
+def worker(
+    syncs: Annotated[
+        int | None, typer.Option(min=1, max=64, help="So many syncs and pulls at a time (or HUB_DAEMON_SYNCS).")
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve metrics for Prometheus there, such as 127.0.0.1:9464.")
+    ] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Tell whether the worker of this machine is well, instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Do what is due together with workers on other machines, on one PostgreSQL, until Ctrl-C or SIGTERM."""
+    from hub.cli.worker import check_worker, run_worker
+
+    if check:
+        check_worker(as_json)
+        return
+    run_worker(syncs, metrics)
+
+
+@app.command()
 def why(
     asked: Annotated[str, typer.Argument(metavar="PERSON", help="Any id of the person, or an address of a profile.")],
     sync: Annotated[str, typer.Option(help="Only this sync.")] = "",

@@ -14,6 +14,11 @@ FIRST_SECONDS, LONGEST_SECONDS = 60.0, 900.0
 """What failed is tried again after a minute, then after twice as long each time, a quarter of an hour at most."""
 
 
+def pause_after(failures: int) -> float:
+    """For how many seconds something is left alone that has failed so many times in a row."""
+    return min(FIRST_SECONDS * 2.0 ** min(failures - 1, 10), LONGEST_SECONDS)
+
+
 class Backoff:
     """What is left alone for a while. A sync whose run has ended, well or not, is not: its schedule says when next."""
 
@@ -32,8 +37,7 @@ class Backoff:
     def after_failure(self, task: Task) -> None:
         """It failed."""
         failures = self._failures[task] = self._failures.get(task, 0) + 1
-        pause = min(FIRST_SECONDS * 2 ** min(failures - 1, 10), LONGEST_SECONDS)
-        self._again_at[task] = monotonic() + pause
+        self._again_at[task] = monotonic() + pause_after(failures)
 
     def forget(self, task: Task) -> None:
         """It went well."""

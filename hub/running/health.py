@@ -104,19 +104,19 @@ class Verdict:
         return {"well": self.well, "said": self.said, "health": self.health}
 
 
-def check(path: Path) -> Verdict:
-    """Judge a health file: well is a daemon that runs and whose last tick was within a minute."""
+def check(path: Path, who: str = "daemon") -> Verdict:
+    """Judge a health file: well is a daemon (or a worker) that runs and whose last tick was within a minute."""
     try:
         health = json.loads(path.read_text())
         tick, state = datetime.fromisoformat(health["last_tick_at"]), str(health["state"])
     except FileNotFoundError:
-        return Verdict(False, f"No daemon has run here: there is no {path}.", None)
+        return Verdict(False, f"No {who} has run here: there is no {path}.", None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Verdict(False, f"{path} cannot be read: {error}.", None)
     if state == ENDED:
-        return Verdict(False, f"The daemon ended {ago(tick)}.", health)
+        return Verdict(False, f"The {who} ended {ago(tick)}.", health)
     if abs(now() - tick) > STALE:
-        return Verdict(False, f"The daemon {health.get('pid')} gave its last sign of life {ago(tick)}.", health)
+        return Verdict(False, f"The {who} {health.get('pid')} gave its last sign of life {ago(tick)}.", health)
     problems = health.get("problems") or {}
-    said = f"The daemon {health.get('pid')} is well, and works on {len(health.get('running') or ())} things."
+    said = f"The {who} {health.get('pid')} is well, and works on {len(health.get('running') or ())} things."
     return Verdict(True, said + "".join(f"\n  {name}: {what}" for name, what in problems.items()), health)
