@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hub.clock import now
 from hub.connectors.connection import CONNECTED, WRONG, Connection, Place, state_after
-from hub.connectors.containing import contained
+from hub.connectors.containing import contained, containing
 from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
 from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
 from hub.connectors.guarding import guard_of
@@ -217,8 +217,10 @@ class Connections:
         from hub.connectors.http import PartnerClient
         from hub.connectors.recording import secrets_of
 
+        with containing(kind):
+            address = settings.base_url or kind.base_url(settings)
         async with PartnerClient(
-            settings.base_url or kind.base_url(settings),
+            address,
             guard=guard_of(self._workspace.settings),
             timeout=kind.limits.timeout,
             concurrency=kind.limits.concurrency,
@@ -226,7 +228,9 @@ class Connections:
             pace=pace,
             secrets=secrets_of(settings),
         ) as http:
-            yield kind(settings, http)
+            with containing(kind):
+                made = kind(settings, http)
+            yield made
 
     async def _account(self, kind: type[Connector], settings: ConnectorSettings) -> Account:
         # somebody waits for the answer: "cannot be reached" now is better than in ten seconds

@@ -108,7 +108,7 @@ class Inbound:
                     )
         except HubError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"The connector {connector.name} failed with {type(error).__name__}: {error}",
                 hint="This is a fault of the plugin; tell its author.",

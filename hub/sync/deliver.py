@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
-from hub.connectors.containing import contained
+from hub.connectors.containing import contained, containing
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
 from hub.connectors.matching import Kinds
 from hub.connectors.pacing import within
@@ -168,7 +168,8 @@ class Delivery:
     async def _call(self, action: Action, members: Sequence[Member], page: Page) -> Outcome:
         verb = self.connector.remove_page if action is Action.REMOVE else self.connector.add_page
         outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members, page)))
-        return sound(self.connector, self._kinds, outcome, members)
+        with containing(self.connector):
+            return sound(self.connector, self._kinds, outcome, members)
 
     async def _note_lost(self, batch: Batch, error: BaseException) -> None:
         # a connector that broke off in the middle of its own code may have been through to the partner
