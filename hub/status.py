@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -215,13 +214,14 @@ def _findings(settings: Settings) -> Iterator[Finding]:
 
 def _database(settings: Settings) -> Finding:
     try:
-        found = Store(settings.control_plane_url).schema_version()
+        store = Store(settings.control_plane_url)
+        found, kind = store.schema_version(), store.kind()
     except HubError as error:
         advice = error.hint.replace("Run `hub doctor`.", "Put back a copy of it that works.")
         return Finding("database", False, error.message, advice)
     if found != SCHEMA_HEAD:
         return Finding("database", False, f"schema {found or 'missing'}", "Run `hub init`.")
-    return Finding("database", True, f"schema {found}, SQLite {sqlite3.sqlite_version}")
+    return Finding("database", True, f"schema {found}, {kind}")
 
 
 def _tables(settings: Settings) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -119,6 +120,13 @@ class Store:
     def place(self) -> str:
         """Where the database is, for people: its URL without the password."""
         return self.url.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+    def kind(self) -> str:
+        """What the database is, with its version, for people. Raises StoreError."""
+        if self.embedded:
+            return f"SQLite {sqlite3.sqlite_version}"
+        with self.reading() as connection:
+            return f"PostgreSQL {postgresql.version(connection)}"
 
     def check_schema(self) -> None:
         """Make sure that the database has this hub's schema.
