@@ -111,8 +111,13 @@ class _Applying:
 
     def _connections(self, tried: dict[str, Tried]) -> None:
         for entry in self._each("connections", "make", "change"):
-            keep = self._hub.connections.keep if entry.action == "make" else self._hub.connections.put
-            keep(entry.name, tried[entry.name])
+            match = self._spec.connections[entry.name].match
+            if entry.action == "make":
+                self._hub.connections.keep(entry.name, tried[entry.name], match=match or ())
+                continue
+            self._hub.connections.put(entry.name, tried[entry.name])
+            if match is not None:
+                self._hub.connections.rematch(entry.name, match)
 
     def _cohorts(self) -> None:
         """All cohorts in one transaction."""

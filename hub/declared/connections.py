@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from hub.connectors.fields import fields_of, split_secrets
+from hub.connectors.matching import match_of, match_texts
 from hub.declared.current import stored_settings
 from hub.declared.plan import Entry, FieldChange, changes
 from hub.declared.secrets import first, renewed, secrets_of, variable
-from hub.errors import HubError
+from hub.errors import HubError, UsageError
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -91,8 +92,9 @@ def _plan_connection(
 ) -> None:
     values = connection_values(context.hub, kind, name, spec)
     settings = _validated(context, kind, name, values)
+    match = _match(context, kind, name, spec)
     if known is None:
-        shown = {"connector": spec.connector, **spec.settings}
+        shown = {"connector": spec.connector, **spec.settings, **({"match": match} if match else {})}
         context.entries.append(_entry("connections", name, changes({}, shown), there=False))
         return
     if settings is None:
@@ -103,7 +105,20 @@ def _plan_connection(
     for setting in renewed(kind, name):
         if str(before.get(setting, "")) != secrets.get(setting, ""):
             found.append(FieldChange(setting, "(secret)", f"(secret, from {variable(name, setting)})"))
+    if match and match != ", ".join(known.match):
+        found.append(FieldChange("match", ", ".join(known.match), match))
     context.entries.append(_entry("connections", name, tuple(found), there=True))
+
+
+def _match(context: Context, kind: type[Connector], name: str, spec: ConnectionSpec) -> str:
+    """The keys by which people are to be matched, in words; empty when the file does not say, or cannot."""
+    if spec.match is None:
+        return ""
+    try:
+        return ", ".join(match_texts(match_of(kind, spec.match)))
+    except UsageError as error:
+        context.refuse(("connections", name, "match"), f"cannot be so: {error.message}", error.hint)
+        return ""
 
 
 def _has_sound_keys(context: Context, kind: type[Connector], name: str, spec: ConnectionSpec) -> bool:

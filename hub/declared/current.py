@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hub.cohorts.lists.sources import Received, Sql, Static
 from hub.cohorts.text.lines import clause_lines
 from hub.connectors.fields import split_secrets, validated
+from hub.connectors.matching import match_of, match_texts
 from hub.declared.file import (
     CohortSpec,
     ConnectionSpec,
@@ -50,7 +51,9 @@ def connection_spec(hub: Hub, connection: Connection) -> ConnectionSpec:
         for name, info in kind.Settings.model_fields.items():
             if name in settings and not info.is_required() and settings[name] == info.get_default():
                 del settings[name]
-    return ConnectionSpec(connector=connection.connector, settings=settings)
+    usual = tuple(match_texts(match_of(kind, ()))) if kind is not None else connection.match
+    chosen = connection.match if connection.match != usual else None
+    return ConnectionSpec(connector=connection.connector, settings=settings, match=chosen)
 
 
 def stored_settings(hub: Hub, connection: Connection) -> dict[str, Any]:

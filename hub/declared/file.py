@@ -34,6 +34,7 @@ from hub.cohorts.model import Model, Name, Words, shown, wrong
 from hub.cohorts.reading import place_of, validated
 from hub.errors import DefinitionError, InputError, UsageError
 from hub.sync.intervals import interval, interval_text
+from hub.sync.mapping import Missing, field_of
 from hub.sync.schedule import After, Cron, Every, Once, Schedule
 from hub.sync.states import Leavers
 
@@ -73,6 +74,35 @@ def _only_true(value: Any) -> Any:
     return value
 
 
+def _field(value: Any) -> Any:
+    try:
+        return field_of(value).stored
+    except UsageError as error:
+        raise wrong(f"cannot be read: {error.message.rstrip('.')}") from error
+
+
+MappedField = Annotated[
+    str | dict[str, str],
+    BeforeValidator(_field),
+    WithJsonSchema(
+        {
+            "oneOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    "type": "object",
+                    "properties": {
+                        "value": {"type": "string", "minLength": 1},
+                        "missing": {"enum": [each.value for each in Missing]},
+                    },
+                    "required": ["value"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+"""What goes into a field at the partner (`hub.sync.mapping`): a text, or that with what a missing value does."""
+
 Interval = Annotated[
     timedelta, BeforeValidator(_every), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *(s|m|min|h|d)$"})
 ]
@@ -93,10 +123,14 @@ class WarehouseSpec(Model):
 
 
 class ConnectionSpec(Model):
-    """An account at a partner: its settings without its secrets. What is left out has the connector's default."""
+    """An account at a partner: its settings without its secrets. What is left out has the connector's default.
+
+    `match` are the keys by which people are matched there, in order of preference; left out, they stay as they are.
+    """
 
     connector: Name
     settings: dict[Name, Any] = Field(default={})
+    match: tuple[Name, ...] | None = None
 
 
 class ListSpec(Model):
@@ -138,7 +172,7 @@ class SyncSpec(Model):
     after: Name | None = None
     once: Annotated[Literal[True], BeforeValidator(_only_true)] | None = None
     audience: Name | None = None
-    mapping: Annotated[dict[Name, Name], BeforeValidator(_group)] = Field(default={})
+    mapping: Annotated[dict[Name, MappedField], BeforeValidator(_group)] = Field(default={})
     leavers: Leavers | None = None
     stopped: bool | None = None
     paused: bool | None = None

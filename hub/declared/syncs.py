@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hub.declared.plan import Entry, changes
 from hub.errors import UsageError
 from hub.sync.intervals import interval_text
+from hub.sync.mapping import checked
 from hub.sync.schedule import Every
 from hub.sync.states import ACTIVE, PAUSED, STOPPED
 from hub.sync.thresholds import refuse_leavers
@@ -33,7 +34,7 @@ def plan_syncs(context: Context) -> None:
                 context.refuse_unknown((*path, key), section, getattr(spec, key))
         if spec.after is not None and spec.after not in context.future("syncs"):
             context.refuse_unknown((*path, "after"), "syncs", spec.after)
-        _check_leavers(context, name, spec)
+        _check_abilities(context, name, spec)
         context.entries.append(_entry(context, name, spec, known.get(name)))
     context.add_rest("syncs")
     for name in context.goes("connections"):
@@ -83,14 +84,23 @@ def _fields_of(spec: SyncSpec) -> dict[str, Any]:
     }
 
 
-def _check_leavers(context: Context, name: str, spec: SyncSpec) -> None:
-    if spec.leavers is None or spec.connection not in context.future("connections"):
+def _check_abilities(context: Context, name: str, spec: SyncSpec) -> None:
+    """Refuse what the connector cannot do with leavers, or with missing values."""
+    if spec.connection not in context.future("connections"):
         return
     connection = context.wanted("connections").get(spec.connection) or context.there("connections")[spec.connection]
+    kind = context.hub.plugins.connectors.get(connection.connector)
+    if kind is None:
+        return
     try:
-        refuse_leavers(spec.leavers, context.hub.plugins.connector(connection.connector))
+        if spec.leavers is not None:
+            refuse_leavers(spec.leavers, kind)
     except UsageError as error:
         context.refuse(("syncs", name, "leavers"), error.message, error.hint)
+    try:
+        checked(spec.mapping, kind)
+    except UsageError as error:
+        context.refuse(("syncs", name, "mapping"), error.message, error.hint)
 
 
 def _often(schedule: Schedule) -> str:

@@ -38,7 +38,8 @@ cohorts:
   pushed: {received: {key: email}}
 syncs:
   loyal-news: {cohort: loyal, connection: news, every: 2h}
-  vips: {cohort: vip, connection: news, once: true, audience: VIP, mapping: {FNAME: $first_name}, stopped: true}
+  vips: {cohort: vip, connection: news, once: true, audience: VIP, stopped: true,
+    mapping: {FNAME: $first_name|trim, PLAN: {value: "plan|lower", missing: clear}}}
 """
 
 
@@ -104,10 +105,11 @@ def test_changes_are_told_field_by_field_and_made_in_place(hub, file):
         .replace("at_least: 3", "at_least: 4")
         .replace("stopped: true", "stopped: false")
         .replace("{base_url", "{create_contacts: true, base_url")
+        .replace("    connector: mailchimp", "    connector: mailchimp\n    match: [$email=work_email]")
     )
     plan = planned(hub, changed)
     fields = {entry.name: [(each.name, each.before, each.after) for each in entry.fields] for entry in plan.to_do}
-    assert fields["news"] == [("create_contacts", False, True)]
+    assert fields["news"] == [("create_contacts", False, True), ("match", "$email", "$email=work_email")]
     assert fields["loyal-news"] == [("every", "2h", "1d"), ("mapping", {}, {"PLAN": "plan"})]
     assert fields["vips"] == [("stopped", True, False)]
     assert fields["loyal"][0][2] == [
@@ -301,12 +303,13 @@ _texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 def test_whatever_a_file_holds_reads_back_as_it_was_written(values, word):
     from hub.cohorts.documents import write_yaml
 
+    fields = {target: json.dumps(name) for target, name in values.items()}
     spec = HubFile.model_validate(
         {
             "version": 1,
             "connections": {word: {"connector": word, "settings": {**values, "n": 1.5, "yes": True, "none": None}}},
             "cohorts": {word: {"text": word, "description": word}},
-            "syncs": {word: {"cohort": word, "connection": word, "once": True, "mapping": values}},
+            "syncs": {word: {"cohort": word, "connection": word, "once": True, "mapping": fields}},
         }
     )
     written = spec.model_dump(mode="json")

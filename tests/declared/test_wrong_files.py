@@ -50,6 +50,9 @@ CASES = [
     ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, after: t}\n", "syncs.s.after: there is no sync 't'"),
     ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 30}", "syncs.s.every: must be an interval of a minute or more, such as 30m, 2h or 1d, not 30."),
     ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 59s}", "syncs.s.every: must be an interval of a minute or more"),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, mapping: {A: a|lowr}}", "syncs.s.mapping.A: cannot be read: There is no step 'lowr'."),
+    ("version: 1\nconnections:\n  n: {connector: mailchimp, match: [phone]}", "line 3: connections.n.match: cannot be so: Mailchimp knows nobody by phone."),
+    ("version: 1\nconnections:\n  n: {connector: webhook, settings: {base_url: 'https://x.example'}}\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, mapping: {A: {value: a, missing: erase}}}", "A missing value cannot erase"),
     ("version: 1\nproject: {timezone: Asia/Tokyo}", "line 2: project.timezone: the project 'default' has UTC, and the file is for Asia/Tokyo."),
     ("version: 1\nproject: {identity: original}", "line 2: project.identity: the project 'default' has simplified, and the file is for original."),
 ]  # fmt: skip
