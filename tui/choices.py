@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from hub.errors import InputError
+from hub.errors import InputError, UsageError
+from hub.sync.mapping import Field, pairs_of
 
 UNITS = {"minutes": timedelta(minutes=1), "hours": timedelta(hours=1), "days": timedelta(days=1)}
 
@@ -28,19 +30,26 @@ def counted(interval: timedelta) -> tuple[str, str]:
     return "1", "minutes"
 
 
-def mapping(text: str) -> dict[str, str]:
-    """Lines `TARGET=property` as a mapping; empty lines count for nothing.
+def mapping(text: str, missing: str = "") -> dict[str, Any]:
+    """Lines `TARGET=property|step` as a mapping, as it is kept; empty lines count for nothing.
 
-    Raises InputError naming the line that is none, or a target that is there twice.
+    `missing` says what a missing value does, `TARGET=clear`, with commas between them. Raises InputError, naming the
+    line that cannot be read, or a target that is there twice.
     """
-    found: dict[str, str] = {}
+    found: dict[str, Field] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        target, sign, source = (part.strip() for part in line.partition("="))
-        if not (target and sign and source):
-            raise InputError(f"Line {number} of the properties: {line.strip()!r} is not TARGET=property.")
+        try:
+            [(target, field)] = pairs_of([line.strip()]).items()
+        except UsageError as error:
+            raise InputError(f"Line {number} of the properties: {error.message}", hint=error.hint) from error
         if target in found:
             raise InputError(f"Line {number} of the properties: {target} is there twice.")
-        found[target] = source
-    return found
+        found[target] = field
+    words = [word.strip() for word in missing.split(",") if word.strip()]
+    try:
+        found |= pairs_of([], missing=words, of=found)
+    except UsageError as error:
+        raise InputError(f"Missing values: {error.message}", hint=error.hint) from error
+    return {target: field.stored for target, field in found.items()}

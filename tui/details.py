@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.connectors.connection import Connection
+from hub.sync.mapping import fields_of
 from hub.sync.models import Progress, Rejected, Run, Sync
 from hub.sync.schedule import After
 from hub.sync.states import RunState
@@ -33,6 +34,9 @@ def connection_lines(connection: Connection, zone: str) -> list[Line]:
     ]
     if connection.message:
         lines.append([Cell(connection.message, connection_state(connection).tone)])
+    if connection.match:
+        lines.append([Cell(f"People are matched by {', '.join(connection.match)}", "dim")])
+    lines += [[Cell(warning, "warn")] for warning in connection.warnings]
     settings = ", ".join(
         f"{name} {words.setting(value)}" for name, value in connection.settings.items() if value not in ("", None)
     )
@@ -65,7 +69,7 @@ def sync_settings(sync: Sync, zone: str) -> list[Line]:
     if sync.message:
         lines.append([Cell(sync.message, "bad" if sync.state == "stopped" else "")])
     if sync.mapping:
-        pairs = ", ".join(f"{target}={source}" for target, source in sync.mapping.items())
+        pairs = ", ".join(f"{target}={field}" for target, field in fields_of(sync.mapping).items())
         lines.append([Cell(f"Properties {pairs}", "dim")])
     return lines
 

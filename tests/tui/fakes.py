@@ -205,7 +205,7 @@ class _Connections:
             raise REFUSED
         return self._hub.options_known
 
-    async def add(self, connector: str, name: str, values: Mapping[str, Any]) -> Connection:
+    async def add(self, connector: str, name: str, values: Mapping[str, Any], *, match: str = "") -> Connection:
         if values.get("api_key") != "right":
             raise REFUSED
         self._hub.connections_known.append(connection(name))

@@ -39,9 +39,12 @@ def test_an_interval_is_shown_in_its_largest_whole_unit():
 def test_a_mapping_is_read_line_by_line():
     assert mapping("FNAME=$first_name\n\n  PLAN = plan \n") == {"FNAME": "$first_name", "PLAN": "plan"}
     assert mapping("") == {}
+    assert mapping("PLAN=plan|lower", "PLAN = clear") == {"PLAN": {"value": "plan|lower", "missing": "clear"}}
+    with pytest.raises(InputError, match="Nothing is sent as AGE"):
+        mapping("PLAN=plan", "AGE=clear")
 
 
-@pytest.mark.parametrize("line", ["FNAME", "=plan", "PLAN=", "PLAN $plan"])
+@pytest.mark.parametrize("line", ["FNAME", "=plan", "PLAN=", "PLAN $plan", "PLAN=plan|lowr"])
 def test_a_line_that_is_no_mapping_is_named(line):
     with pytest.raises(InputError, match="Line 2"):
         mapping(f"FNAME=$first_name\n{line}")

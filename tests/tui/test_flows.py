@@ -17,6 +17,7 @@ from tui.screens.home import HomeScreen
 from tui.screens.leave import LeaveScreen
 from tui.screens.run import RunScreen
 from tui.screens.start import StartScreen
+from tui.screens.trial import TrialScreen
 
 WRONG_KEY = "00000000000000000000000000000000-us6"
 
@@ -106,6 +107,8 @@ async def test_a_sync_is_started_and_watched_to_its_end_by_keys_alone(connected,
             "hours",
         )
         await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, TrialScreen) and "40 by $email" in text_of(pilot))
+        await pilot.press("y")
         await until(pilot, lambda: "never ran" in text_of(pilot), "the sync in the list")
 
         await pilot.press("n")
@@ -311,15 +314,23 @@ async def test_a_sync_takes_its_interval_audience_and_properties_from_the_form(c
         await typed(pilot, "the loyal")
         await pilot.press("tab", "tab")
         assert isinstance(app.screen.focused, TextArea)
-        await pilot.press(*"PLAN=plan")
+        await pilot.press(*"FNAME=plan|lower")
+        await pilot.press("tab", *"FNAME=clear")
         await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, TrialScreen))
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, StartScreen))
+        assert connected.syncs.list() == []
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, TrialScreen))
+        await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))
 
     started = connected.syncs.list()[0]
     assert (started.every.total_seconds(), started.audience, dict(started.mapping)) == (
         1800,
         "the loyal",
-        {"PLAN": "plan"},
+        {"FNAME": {"value": "plan|lower", "missing": "clear"}},
     )
 
 

@@ -46,6 +46,12 @@ class ConnectScreen(FormScreen[str]):
             yield Labelled("Partner *", select, id="partner")
             yield Labelled("Name *", Input(compact=True, id="name"), "How you call this account, for example eu-main.")
         yield Vertical(id="settings")
+        match = ", ".join(self._edited.match) if self._edited else ""
+        yield Labelled(
+            "Matched by",
+            Input(match, compact=True, id="match"),
+            "Keys in order, like $email=work_email, $phone; the partner's own if empty.",
+        )
 
     def on_mount(self) -> None:
         """Find out which partners there are, or which settings the edited connection has."""
@@ -73,10 +79,14 @@ class ConnectScreen(FormScreen[str]):
         return list(self.query(SettingInput))
 
     async def _save(self) -> Connection:
-        connections = self.session.hub.connections
-        if self._edited:
-            return await connections.edit(self._edited.name, self._values())
-        return await connections.add(self._connector, self.query_one("#name", Input).value.strip(), self._values())
+        connections, match = self.session.hub.connections, self.query_one("#match", Input).value.strip()
+        if not self._edited:
+            name = self.query_one("#name", Input).value.strip()
+            return await connections.add(self._connector, name, self._values(), match=match)
+        saved = await connections.edit(self._edited.name, self._values())
+        if match == ", ".join(self._edited.match):
+            return saved
+        return connections.rematch(self._edited.name, match)
 
     def _values(self) -> dict[str, str]:
         """What is filled in; for an edited connection, what was changed."""

@@ -14,6 +14,7 @@ from hub.errors import HubError
 from hub.sync.models import Sync
 from tui.choices import UNITS, counted, interval, mapping
 from tui.screens.form import FormScreen
+from tui.screens.trial import TrialScreen
 from tui.session import Session
 from tui.widgets.field import Labelled
 
@@ -50,9 +51,9 @@ class StartScreen(FormScreen[Sync]):
         yield Labelled("Audience", Input(compact=True, id="audience"), "Its name at the partner; hub: COHORT if empty.")
         yield Labelled("Sync's name", Input(compact=True, id="name"), "Made of cohort and connection if empty.")
         area = TextArea(compact=True, id="mapping", tab_behavior="focus", show_line_numbers=False)
-        yield Labelled(
-            "Properties", area, "To send with each member, one a line: TARGET=property, like FNAME=$first_name"
-        )
+        yield Labelled("Properties", area, "To send along, one a line: FNAME=$first_name, or FNAME=$first_name|trim")
+        without = Input(compact=True, id="missing", placeholder="TARGET=clear, TARGET=set-if-empty")
+        yield Labelled("Missing ones", without, "What a missing value does; nothing if left out.")
 
     def on_mount(self) -> None:
         """Find out which cohorts and connections there are."""
@@ -60,7 +61,7 @@ class StartScreen(FormScreen[Sync]):
         self.run_worker(self._fill(), group="fill")
 
     async def submit(self) -> None:
-        """Start the sync."""
+        """Show what it would do, and start the sync after a yes."""
         self.say("")
         cohort, connection = self._chosen("cohort"), self._chosen("connection")
         for name, value in (("cohort", cohort), ("connection", connection)):
@@ -69,13 +70,19 @@ class StartScreen(FormScreen[Sync]):
                 self.query_one(f"#{name}").focus()
                 return
         every = interval(self._text("count"), self._chosen("unit")) if self._chosen("often") == AGAIN else None
-        properties = mapping(self.query_one("#mapping", TextArea).text)
+        properties = mapping(self.query_one("#mapping", TextArea).text, self._text("missing"))
         audience, name = self._text("audience"), self._text("name")
-        syncs = self.session.hub.syncs
-        started = await self.session.read(
-            lambda: syncs.start(
-                cohort, connection, every=every, audience=audience, name=name, mapping=properties or None
+        hub = self.session.hub
+        with self.asking(connection):
+            note = await self.session.ask(lambda: hub.trials.check(connection, properties))
+        with self.asking("the cohort who goes out"):
+            found = await self.session.read(
+                lambda: hub.trials.plan(cohort, connection, audience=audience, name=name, mapping=properties)
             )
+        if not await self.app.push_screen_wait(TrialScreen(found, note)):
+            return
+        started = await self.session.read(
+            lambda: hub.syncs.start(cohort, connection, every=every, audience=audience, name=name, mapping=properties)
         )
         self.dismiss(started)
 
