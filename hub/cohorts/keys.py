@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,3 +43,16 @@ def _text(on: MatchOn, value: ibis.Value) -> ibis.Value:
         return value
     looks_prefixed = ibis.or_(*(value.startswith(prefix) for prefix in on.reserved))
     return looks_prefixed.ifelse(ibis.literal(f"{on.kind}:").concat(value), value)
+
+
+def normalised_text(text: str, how: str) -> str:
+    """A value as partners compare it, as of `hub.people.views.normalised`."""
+    if how == "phone":
+        return re.sub("^00", "+", re.sub(r"[\s().\-/]+", "", text))
+    return text.strip().lower() if how == "email" else text
+
+
+def sound(text: str, how: str) -> str | None:
+    """A normalised value; None when it is empty, or breaks the rules of its normalisation."""
+    shape = _SHAPES.get(how)
+    return text if text and (shape is None or re.search(shape, text)) else None
