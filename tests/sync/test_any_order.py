@@ -34,13 +34,15 @@ from hub.store.tables import audiences
 from hub.sync.refused import RefusedMembers
 from hub.sync.states import Action, RunState
 from hub.sync.verify_findings import Kind
+from tests.sync.test_answers import held
 from tests.sync.test_interruptions import STATEMENTS, _Killed, killed_in
 from tests.sync.tiny import Tiny
 
 NAMES = [f"u{number}" for number in range(7)]
 PROS = "version: 1\nall:\n  - profile: plan\n    op: '='\n    value: pro\n"
 people = st.sampled_from(NAMES)
-EXAMPLES = int(os.environ.get("SYNC_EXAMPLES", "3"))
+_SHORT = 3
+EXAMPLES = int(os.environ.get("SYNC_EXAMPLES", _SHORT))
 
 
 @cache
@@ -246,7 +248,10 @@ class AnyOrder(RuleBasedStateMachine):
         wanted = {each["email"]: each["properties"]["first_name"] for each in told}
         not_added, not_removed = self.parked(Action.ADD), self.parked(Action.REMOVE)
         there = Tiny.held.get("A", set())
-        assert there - self.strangers == ((wanted.keys() - not_added) | not_removed) - self.strangers
+        # whoever may have arrived once, and was refused when sent again, is there or not: the books say so
+        unknown = not_added & {key for key, certain in held(self.hub).items() if not certain}
+        apart = self.strangers | unknown
+        assert there - apart == ((wanted.keys() - not_added) | not_removed) - apart
         for key in wanted.keys() - not_added - self.parked(Action.UPDATE):
             assert Tiny.values["A"][key]["NAME"] == wanted[key]
 
@@ -296,6 +301,10 @@ def test_in_any_order_the_partner_ends_up_with_the_cohort(monkeypatch):
     run_state_machine_as_test(
         AnyOrder,
         settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=10, deadline=None, suppress_health_check=[*HealthCheck]
+            max_examples=EXAMPLES,
+            derandomize=EXAMPLES == _SHORT,
+            stateful_step_count=10,
+            deadline=None,
+            suppress_health_check=[*HealthCheck],
         ),
     )
