@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -220,6 +220,8 @@ async def open_audience(connector: Connector, name: str, attempts: Attempts) -> 
             opened = await _in_time(connector, contained(connector, connector.open_audience(name)))
             if not isinstance(opened, Audience):
                 raise nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
+            if not isinstance(opened.ref, Mapping):
+                raise nonsense(connector, f"made an audience whose ref is {opened.ref!r}, where a mapping belongs")
             attempt.acknowledged()
         return opened
 

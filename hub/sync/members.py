@@ -18,6 +18,8 @@ def sound(connector: Connector, kinds: Kinds, outcome: Any, members: Sequence[Me
     """A connector's answer with the keys as the plan has them. Raises PluginError when it cannot be made sense of."""
     if not isinstance(outcome, Outcome):
         raise nonsense(connector, f"answered with {type(outcome).__name__} where an Outcome belongs")
+    if not isinstance(outcome.request_id, str):
+        raise nonsense(connector, f"named its request {outcome.request_id!r}, which is no text")
     if not outcome.refused:
         return outcome
     exact = {kinds.text_of(member) for member in members}
@@ -30,6 +32,8 @@ def sound(connector: Connector, kinds: Kinds, outcome: Any, members: Sequence[Me
         key = named if named in exact else folded.get(refusal.key.casefold())
         if key is None:  # somebody was refused, and nobody can tell who: nobody may count as taken
             raise nonsense(connector, f"refused {refusal.key!r}, whom it was not given")
+        if not isinstance(refusal.reason, str) or not isinstance(refusal.code, str):
+            raise nonsense(connector, f"refused {refusal.key!r} with a reason or a code that is no text")
         refused.append(replace(refusal, key=key))
     return Outcome(refused, outcome.request_id)
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 
 import hub.store.store
-from hub import Ability, Outcome, Refusal
+from hub import Ability, Audience, Outcome, Refusal
 from hub.app import Hub
 from hub.errors import HubError, PluginError, StoreError
 from hub.schedule import run_due
@@ -62,6 +62,18 @@ async def test_whatever_a_connector_raises_is_the_plugins_fault_and_ends_no_proc
     await _mended(tiny, name)
 
 
+async def test_an_audience_whose_ref_is_no_mapping_is_the_plugins_fault(tiny, monkeypatch):
+    async def opened(connector, name):
+        return Audience("A", name)
+
+    monkeypatch.setattr(Tiny, "open_audience", opened)
+
+    run = await tiny.syncs.run("s")
+
+    assert run.state is RunState.FAILED and run.owed == 40
+    assert "ref is 'A', where a mapping belongs" in run.message
+
+
 async def test_run_due_goes_on_with_the_others_when_a_plugin_wants_to_end_the_process(tiny):
     tiny.syncs.start("loyal", "t", every=timedelta(hours=2), audience="B", name="b")
     calls = []
@@ -85,6 +97,9 @@ _NONSENSE = [
     Outcome(refused=[Refusal(None, "why")]),
     Outcome(refused=["p001@shop.example"]),
     Outcome(refused=7),
+    Outcome(request_id=7),
+    Outcome(refused=[Refusal("p001@shop.example", None)]),
+    Outcome(refused=[Refusal("p001@shop.example", "no", code=7)]),
 ]
 
 
