@@ -136,8 +136,11 @@ def test_the_command_line_connects_checks_and_lists(cli, partner):
     listed = cli("connection", "list", "--json")
     shown = cli("connection", "show", "news")
 
-    assert (added.returncode, added.stderr) == (0, "")
-    assert json.loads(listed.stdout)[0]["state"] == "connected"
+    assert added.returncode == 0
+    [found] = json.loads(listed.stdout)
+    assert (found["state"], found["match"]) == ("connected", ["$email"])
+    assert added.stderr == f"Note: {found['warnings'][0]}\n"  # the project has simplified identity
+    assert found["warnings"][0].endswith("This project has simplified identity.")
     assert cli("connection", "check", "news").returncode == 0
     everything = added.stdout + listed.stdout + shown.stdout
     assert partner.settings["api_key"] not in everything
