@@ -162,7 +162,7 @@ async def test_a_verification_that_cannot_be_made_or_ends_early_says_so_and_chan
         (AudienceGone("it was deleted"), AudienceGone),
         (PartnerUnavailable("away"), PartnerUnavailable),
         (KeyError("a bug"), PluginError),
-        (_Killed(), _Killed),
+        (SystemExit(3), PluginError),
     ):
         Tiny.listing = raises_at_once(error)
         with pytest.raises(raised):
