@@ -105,7 +105,7 @@ class Homes:
             self._database.drop(name)
 
     def _make_template(self) -> None:
-        self._template.mkdir()
+        self._template.mkdir(mode=0o700)  # as `hub init` makes it
         if self._database:
             self._database.ask(f"CREATE DATABASE {_TEMPLATE}")
             _names(self._template, self._database.url(_TEMPLATE))

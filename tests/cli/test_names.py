@@ -51,7 +51,7 @@ def test_the_sync_whose_audience_is_taken_over_is_named(cli, news):
 
     started = cli("sync", "start", "all", news, "--every", "1d")
 
-    assert started.stderr == "Note: the sync all-news wrote that audience, and is stopped.\n"
+    assert "Note: the sync all-news wrote that audience, and is stopped.\n" in started.stderr
     assert "hub sync run all-news-2" in started.stdout
 
 
@@ -59,7 +59,7 @@ def test_the_sync_whose_audience_is_taken_over_is_named(cli, news):
     ("given", "said"),
     [
         (("--every", "99999999999999d"), "is not an interval"),
-        (("--map", "FNAME=a", "--map", "FNAME=b"), "--map FNAME stands twice"),
+        (("--map", "FNAME=a", "--map", "FNAME=b"), "FNAME stands twice"),
     ],
 )
 def test_what_a_sync_cannot_do_is_refused(cli, news, given, said):
