@@ -41,7 +41,7 @@ from tests.sync.tiny import Tiny
 NAMES = [f"u{number}" for number in range(7)]
 PROS = "version: 1\nall:\n  - profile: plan\n    op: '='\n    value: pro\n"
 people = st.sampled_from(NAMES)
-_SHORT = 3
+_SHORT = 2
 EXAMPLES = int(os.environ.get("SYNC_EXAMPLES", _SHORT))
 
 

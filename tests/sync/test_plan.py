@@ -274,7 +274,7 @@ PEOPLE = st.dictionaries(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.tuples(PEOPLE, st.sets(st.sampled_from("abcdefgh")), st.booleans()), min_size=1, max_size=4))
 def test_after_any_history_of_changes_refusals_and_lost_answers_a_quiet_run_makes_the_partner_equal(
     history, tmp_path_factory

@@ -201,7 +201,7 @@ WAITS = st.sampled_from([60, 900, 3600, 7200, 86400, 8 * 86400, 35 * 86400])
         max_size=7,
     ),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_event_is_skipped_whatever_happens_between_two_pages(seed: int, story: list[Any]) -> None:
     async def told() -> Hub:
         world = FakeReports(order=random.Random(seed))
