@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from hub.clock import now
 from hub.errors import Busy, HubError, Interrupted
 from hub.sync.models import Run
-from hub.sync.runner import SCHEDULE
 from hub.sync.states import RunState
+from hub.sync.triggers import Trigger
 
 if TYPE_CHECKING:
     from hub.app import Hub
@@ -84,7 +84,7 @@ class Agenda:
         """
         hub = await asyncio.to_thread(self.hub_of, task)
         if task.kind == SYNC:
-            return await hub.syncs.run(task.name, trigger=SCHEDULE, stop=stop)
+            return await hub.syncs.run(task.name, trigger=Trigger.SCHEDULE.value, stop=stop)
         return (await hub.inbound.pull(task.name, stop=stop)).new
 
     def title(self, task: Task) -> str:

@@ -187,14 +187,18 @@ def _sentence(run: Any) -> str:
     return sentence(run)
 
 
+AtOnce = Annotated[
+    int | None, typer.Option(min=1, max=64, help="So many syncs and pulls at a time (or HUB_DAEMON_SYNCS).")
+]
+MetricsAt = Annotated[
+    str, typer.Option(metavar="HOST:PORT", help="Serve metrics for Prometheus there, such as 127.0.0.1:9464.")
+]
+
+
 @app.command()
 def daemon(
-    syncs: Annotated[
-        int | None, typer.Option(min=1, max=64, help="So many syncs and pulls at a time (or HUB_DAEMON_SYNCS).")
-    ] = None,
-    metrics: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Serve metrics for Prometheus there, such as 127.0.0.1:9464.")
-    ] = "",
+    syncs: AtOnce = None,
+    metrics: MetricsAt = "",
     check: Annotated[
         bool, typer.Option("--check", help="Tell whether the daemon of this home is well, instead.")
     ] = False,
@@ -211,12 +215,8 @@ def daemon(
 
 @app.command()
 def worker(
-    syncs: Annotated[
-        int | None, typer.Option(min=1, max=64, help="So many syncs and pulls at a time (or HUB_DAEMON_SYNCS).")
-    ] = None,
-    metrics: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Serve metrics for Prometheus there, such as 127.0.0.1:9464.")
-    ] = "",
+    syncs: AtOnce = None,
+    metrics: MetricsAt = "",
     check: Annotated[
         bool, typer.Option("--check", help="Tell whether the worker of this machine is well, instead.")
     ] = False,

@@ -11,7 +11,7 @@ import ibis
 if TYPE_CHECKING:
     from hub.connectors.matching import MatchOn
 
-_SHAPES = {"email": r"^[^@\s]+@[^@\s]+$", "phone": r"^\+[1-9][0-9]{6,14}$"}
+SHAPES = {"email": r"^[^@\s]+@[^@\s]+$", "phone": r"^\+[1-9][0-9]{6,14}$"}
 """What a value of this normalisation looks like, once it is normalised; whatever does not is invalid."""
 
 
@@ -23,7 +23,7 @@ def key_columns(values: Sequence[tuple[MatchOn, ibis.Value]]) -> dict[str, ibis.
     """
     keys, wrong = [], []
     for on, value in values:
-        shape = _SHAPES.get(on.normalize)
+        shape = SHAPES.get(on.normalize)
         sound = value.re_search(shape) if shape else None
         text = _text(on, value)
         keys.append(text if sound is None else sound.ifelse(text, ibis.null("string")))
@@ -54,5 +54,5 @@ def normalised_text(text: str, how: str) -> str:
 
 def sound(text: str, how: str) -> str | None:
     """A normalised value; None when it is empty, or breaks the rules of its normalisation."""
-    shape = _SHAPES.get(how)
+    shape = SHAPES.get(how)
     return text if text and (shape is None or re.search(shape, text)) else None

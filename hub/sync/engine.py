@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from hub.clock import now
+from hub.clock import counted, now
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Audience, Connector
 from hub.errors import AudienceGone, CredentialRefused, HubError, Interrupted, SettingsWrong, StoreError
@@ -257,6 +257,10 @@ def _lost(file: Path) -> HubError:
 
 def _closing_words(run: Run) -> str:
     said = run.message
-    if run.owed:
-        said = f"{run.owed} members are owed and go out with the next run. {said}".strip()
+    if run.owed and run.undoes is not None:
+        tries = f"`hub sync undo {run.undoes}` tries again"
+        said = f"{counted(run.owed, 'member')} could not be taken back: {tries}. {said}".strip()
+    elif run.owed:
+        owed = counted(run.owed, "member is", "members are")
+        said = f"{owed} owed and go out with the next run. {said}".strip()
     return f"{run.doubts} {said}".strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from hub.lake.tables import HELD
 from hub.store.tables import batches, runs
 from hub.sync.basis import Basis, basis_now, basis_of, differences
 from hub.sync.guards import LEARNS_FROM, Concern, Past, Proposed, Scope, Thresholds, holds, judge
-from hub.sync.plan import plan_file
+from hub.sync.plan import is_as_planned
 from hub.sync.states import BatchState, RunState, moved
 from hub.sync.triggers import ASIDE
 
@@ -108,7 +107,7 @@ def moved_since(workspace: Workspace, *, run: Row[Any], sync: Row[Any], cohort: 
     with workspace.reading_here() as reader:
         if held_version(reader, run.audience_id) != run.held_version:
             said.append("What the partner holds has changed.")
-    if not _is_as_planned(workspace, run):
+    if not is_as_planned(workspace, run):
         said.append("The file of its plan is gone, or is not what it was.")
     return said
 
@@ -178,11 +177,3 @@ def _finished(store: Store, sync_id: int, *, before: int | None) -> Sequence[Row
     query = query.order_by(runs.c.id.desc()).limit(LEARNS_FROM)
     with store.reading() as connection:
         return connection.execute(query).all()
-
-
-def _is_as_planned(workspace: Workspace, run: Row[Any]) -> bool:
-    try:
-        with plan_file(workspace, run.id).open("rb") as file:
-            return bool(hashlib.file_digest(file, "sha256").hexdigest() == run.plan_digest)
-    except OSError:
-        return False

@@ -13,7 +13,7 @@ from hub.clock import now
 from hub.errors import NotFound
 from hub.store.lease import Lease, writing_under
 from hub.store.store import Store
-from hub.store.tables import batches, runs, syncs
+from hub.store.tables import batches, cohorts, runs, syncs
 from hub.sync.batches import Batch, batch_of
 from hub.sync.guards import Scope
 from hub.sync.noting import Notes
@@ -41,18 +41,15 @@ class Ledger:
         """
         with self._writing() as connection:
             _refuse_removed(connection, sync)
-            inserted = runs.insert().values(
-                sync_id=sync.id,
+            return write_run(
+                connection,
+                sync,
                 audience_id=audience_id,
                 state=RunState.EVALUATING,
                 trigger=trigger,
                 mapping=sync.mapping,
                 cohort_version=cohort_version,
-                created_at=now(),
-                skipped={},
-                timings={},
             )
-            return int(connection.execute(inserted.returning(runs.c.id)).scalar_one())
 
     def unfinished(self, audience_id: int) -> int | None:
         """The run of the audience that has not ended, if there is one."""
@@ -153,6 +150,39 @@ class Ledger:
 
     def _writing(self) -> AbstractContextManager[Transaction]:
         return writing_under(self._store, self._lease)
+
+
+def write_run(
+    transaction: Transaction,
+    sync: Row[Any],
+    *,
+    audience_id: int,
+    state: RunState,
+    trigger: str,
+    mapping: Any,
+    cohort_version: int | None = None,
+    **values: Any,
+) -> int:
+    """Write down that a run of `sync` (a row of the table) begins in `state`; returns its id.
+
+    Without a `cohort_version` it is that of the sync's cohort now. `values` are more columns of the run.
+    """
+    if cohort_version is None:
+        version = select(cohorts.c.version).where(cohorts.c.id == sync.cohort_id)
+        cohort_version = transaction.execute(version).scalar_one()
+    inserted = runs.insert().values(
+        sync_id=sync.id,
+        audience_id=audience_id,
+        state=state,
+        trigger=trigger,
+        mapping=mapping,
+        cohort_version=cohort_version,
+        created_at=now(),
+        skipped={},
+        timings={},
+        **values,
+    )
+    return int(transaction.execute(inserted.returning(runs.c.id)).scalar_one())
 
 
 def _refuse_removed(connection: Transaction, sync: Row[Any]) -> None:

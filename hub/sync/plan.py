@@ -7,6 +7,7 @@ it says is what runs.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
     import ibis
+    from sqlalchemy import Row
 
     from hub.workspace import Workspace
 
@@ -91,6 +93,15 @@ def members_file(workspace: Workspace, run_id: int) -> Path:
 def plan_file(workspace: Workspace, run_id: int) -> Path:
     """Where a run keeps its plan."""
     return workspace.runs_folder / str(run_id) / "plan.parquet"
+
+
+def is_as_planned(workspace: Workspace, run: Row[Any]) -> bool:
+    """Whether the file of the plan of a run (a row of the table) is there, and is what it was when it was made."""
+    try:
+        with plan_file(workspace, run.id).open("rb") as file:
+            return bool(hashlib.file_digest(file, "sha256").hexdigest() == run.plan_digest)
+    except OSError:
+        return False
 
 
 def forget_plan(workspace: Workspace, run_id: int) -> None:

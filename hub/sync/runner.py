@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
     from hub.workspace import Workspace
 
-SCHEDULE = "schedule"
-"""The trigger of a run that was due."""
-
 
 class Runner:
     """Runs the syncs of one project, and carries out what people decided about held runs."""
@@ -61,7 +58,7 @@ class Runner:
                 if run and run.sync != name and run.state is RunState.HELD:
                     continue  # it makes way, because this sync writes the audience now
                 if not gone and (run is None or run.sync != name):
-                    if trigger == SCHEDULE and not is_due(self._store, self._rows, name, now()):
+                    if trigger == Trigger.SCHEDULE and not is_due(self._store, self._rows, name, now()):
                         raise Busy(f"The sync {name} was run by another process a moment ago.")
                     version = self._cohorts.get(row.cohort_name).version
                     run_id = ledger.open_run(sync=row, audience_id=audience_id, trigger=trigger, cohort_version=version)

@@ -118,14 +118,17 @@ def _typed_text(text: ibis.Value) -> ibis.Value:
     return ibis.literal("s:").concat(text)
 
 
-def _email(text: ibis.Value) -> ibis.Value:
-    address = text.strip().lower()
-    return address.re_search(r"^[^@\s]+@[^@\s]+$").ifelse(address, None)
+def _as_key(how: str) -> Callable[[ibis.Value], ibis.Value]:
+    """A text as it is compared where it is a match key, by the same rules; null when it cannot be one."""
 
+    def made(text: ibis.Value) -> ibis.Value:
+        from hub.cohorts.keys import SHAPES
+        from hub.people.views import normalised
 
-def _phone(value: ibis.Value, _: str) -> ibis.Value:
-    number = _text(value).re_replace(r"[\s().\-/]+", "").re_replace("^00", "+")
-    return _typed_text(number.re_search(r"^\+[1-9][0-9]{6,14}$").ifelse(number, None))
+        value = normalised(text, how)
+        return value.re_search(SHAPES[how]).ifelse(value, None)
+
+    return made
 
 
 def _digits(value: ibis.Value, _: str) -> ibis.Value:
@@ -151,8 +154,8 @@ _STEPS: dict[str, Callable[[ibis.Value, str], ibis.Value]] = {
     "lower": _of_text(lambda text: text.lower()),
     "upper": _of_text(lambda text: text.upper()),
     "trim": _of_text(lambda text: text.strip()),
-    "email": _of_text(_email),
-    "phone": _phone,
+    "email": _of_text(_as_key("email")),
+    "phone": _of_text(_as_key("phone")),
     "digits": _digits,
     "hash": _hash,
     "default": _default,

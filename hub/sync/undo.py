@@ -20,19 +20,19 @@ from hub.connectors.contract import Ability
 from hub.errors import Busy, Held, NotFound, UsageError
 from hub.people.views import identity_map
 from hub.store.lease import Lease, leased, writing_under
-from hub.store.tables import audiences, cohorts, runs, syncs
+from hub.store.tables import audiences, runs, syncs
 from hub.sync.engine import Engine
 from hub.sync.guards import Concern, Scope
 from hub.sync.holding import verdict_of_undo
-from hub.sync.ledger import Ledger
+from hub.sync.ledger import Ledger, write_run
 from hub.sync.matching import Shown
 from hub.sync.ownership import Ownership
-from hub.sync.plan import Plan, plan_file
+from hub.sync.plan import Plan, is_as_planned
 from hub.sync.preview import planned_samples
 from hub.sync.rows import SyncRows, refuse_stopped
 from hub.sync.states import ACTIVE, FINAL, RunState
 from hub.sync.triggers import Trigger
-from hub.sync.undo_plan import is_whole, past_of, write_undo
+from hub.sync.undo_plan import past_of, write_undo
 
 if TYPE_CHECKING:
     from hub.cohorts.service import Cohorts
@@ -162,7 +162,7 @@ class Undoing:
             return f"the audience {run.audience!r} that it wrote is gone at the partner."
         if not run.to_add + run.to_update + run.to_remove:
             return "it sent nothing."
-        if not is_whole(plan_file(self._workspace, run.id), run.plan_digest):
+        if not is_as_planned(self._workspace, run):
             return (
                 "its plan, which says whom it was about, is not kept any more (HUB_LEDGER_DAYS removes plans, and a "
                 "backup has none of runs that have ended)."
@@ -199,20 +199,15 @@ class Undoing:
         """Write down the run that takes `run` back, and pause its sync: both or neither."""
         at = now()
         with writing_under(self._store, lease) as connection:
-            version = connection.execute(select(cohorts.c.version).where(cohorts.c.id == sync.cohort_id)).scalar_one()
-            made = runs.insert().values(
-                sync_id=sync.id,
+            made_id = write_run(
+                connection,
+                sync,
                 audience_id=run.audience_id,
                 state=RunState.EVALUATING,
                 trigger=Trigger.UNDO.value,
                 mapping=run.mapping,
-                cohort_version=version,
-                created_at=at,
-                skipped={},
-                timings={},
                 undoes=run.id,
             )
-            made_id = int(connection.execute(made.returning(runs.c.id)).scalar_one())
             said = f"Paused, because run {made_id} takes back run {run.id}: the next run would do it again."
             connection.execute(
                 syncs.update()

@@ -7,20 +7,22 @@ was held before. Whom a later run has sent again, and whose state is not as the 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
 from hub.cohorts.mapped import EMPTIED
 from hub.lake.tables import DELIVERIES, PROFILES
 from hub.people.views import with_person
+from hub.store.tables import runs
 from hub.sync.held import held_by
 from hub.sync.plan import Plan, plan_file
 from hub.sync.plan_rows import fingerprint_of, map_of, write_sorted
-from hub.sync.settle import ACKNOWLEDGED, REJECTED
+from hub.sync.settle import ACKNOWLEDGED, OWED, REJECTED
 from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ NOT_DONE, CHANGED, GONE, BACK, FORGOTTEN, STUCK, UNKNOWN = (
 
 @dataclass(frozen=True)
 class Past:
-    """The run that is taken back: its plan's file, when it was made, and its audience."""
+    """The run that is taken back: its plan's file, when it was made, and its audience. `tries` are the runs that have
+    been begun to take it back."""
 
     run_id: int
     audience_id: int
@@ -52,10 +55,13 @@ class Past:
     plan: Path
     created_at: datetime
     targets: Sequence[str]
+    tries: Sequence[int] = ()
 
 
 def past_of(workspace: Workspace, run: Row[Any]) -> Past:
     """What is taken back with a run (a row of the table)."""
+    with workspace.store.reading() as connection:
+        tries = connection.execute(select(runs.c.id).where(runs.c.undoes == run.id)).scalars().all()
     return Past(
         run_id=run.id,
         audience_id=run.audience_id,
@@ -63,6 +69,7 @@ def past_of(workspace: Workspace, run: Row[Any]) -> Past:
         plan=plan_file(workspace, run.id),
         created_at=run.created_at,
         targets=sorted(run.mapping),
+        tries=tries,
     )
 
 
@@ -108,15 +115,6 @@ def write_undo(
     )
 
 
-def is_whole(plan: Path, digest: str) -> bool:
-    """Whether the file of a run's plan is there, and is the one that was carried out."""
-    try:
-        with plan.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
-    except OSError:
-        return False
-
-
 def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bool) -> ibis.Table:
     """The rows of the run's plan with what is held now (`now_mapped`), and the `reason` why one stays as it is."""
     import ibis
@@ -126,12 +124,15 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
     planned = planned if keeps_before else planned.mutate(before=map_of({}))
     planned = planned.select("action", "key", "person", "send", "mapped", "before")
     held = held_by(reader, past.audience_id)
-    held = held.select(held_key="key", now_mapped="mapped", now_since="since")
-    outcomes, later = _sent(reader, past)
+    held = held.select("certain", held_key="key", now_mapped="mapped", now_since="since")
+    outcomes, later, tried = _sent(reader, past)
     rows = planned.left_join(held, planned.key == held.held_key)
     rows = rows.left_join(outcomes, rows.key == outcomes.sent_key)
     rows = rows.left_join(later, rows.key == later.later_key)
+    rows = rows.left_join(tried, rows.key == tried.tried_key)
     is_held, is_same = rows.held_key.notnull(), _equal(rows, past.targets)
+    # what an earlier try to take it back sent without an answer: it is sent again, which does no harm
+    in_doubt = rows.tried_key.notnull() & ~rows.certain.fill_null(True)
     acknowledged = (rows.outcome == ACKNOWLEDGED).fill_null(False)
     # no answer, or one value refused: in the books all the same, since the run itself
     there_since = is_held & (rows.now_since >= ibis.literal(past.created_at)) & rows.outcome.notnull()
@@ -144,9 +145,9 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
     reason = ibis.cases(
         (~done, NOT_DONE),
         (rows.later_key.notnull(), CHANGED),
-        (removes & is_held, BACK),
+        (removes & is_held & ~in_doubt, BACK),
         (~removes & ~is_held, GONE),
-        ((updates | clears) & ~is_same, CHANGED),
+        ((updates | clears) & ~is_same & ~in_doubt, CHANGED),
         (adds & ibis.literal(not can_remove), STUCK),
         (updates & ibis.literal(not keeps_before), UNKNOWN),
         (only_emptied & ibis.literal(not can_clear), STUCK),
@@ -156,14 +157,17 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
     return rows.mutate(reason=reason)
 
 
-def _sent(reader: DuckDbReader, past: Past) -> tuple[ibis.Table, ibis.Table]:
-    """What came of the members in this run (`sent_key`, `outcome`), and whom later runs have sent (`later_key`)."""
+def _sent(reader: DuckDbReader, past: Past) -> tuple[ibis.Table, ibis.Table, ibis.Table]:
+    """What came of the members in this run (`sent_key`, `outcome`), whom later runs have sent (`later_key`), and whom
+    earlier tries to take it back owe (`tried_key`)."""
     sent = reader.table(DELIVERIES, [("project_id", "=", str(past.project_id))])
     own = sent.filter(sent.run_id == past.run_id, sent.audience_id == past.audience_id)
     own = own.group_by("key").aggregate(outcome=own.outcome.arbitrary()).rename(sent_key="key")
     after = reader.table(DELIVERIES, [("project_id", "=", str(past.project_id))])
     after = after.filter(after.run_id > past.run_id, after.audience_id == past.audience_id, after.outcome != REJECTED)
-    return own, after.select(later_key="key").distinct()
+    owed = after.run_id.isin([*past.tries]) & (after.outcome == OWED)
+    later, tried = after.filter(~owed), after.filter(owed)
+    return own, later.select(later_key="key").distinct(), tried.select(tried_key="key").distinct()
 
 
 def _deleted(reader: DuckDbReader, project_id: int) -> ibis.Value:

@@ -21,11 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import select
 
-from hub.clock import counted, now
+from hub.clock import counted
 from hub.errors import HubError, StoreError, UsageError
 from hub.lake.tables import HELD, KNOWN_EXTRAS, TableLayout
 from hub.store.lease import Lease, writing_under
-from hub.store.tables import cohorts, runs, verifications
+from hub.store.tables import verifications
+from hub.sync.ledger import write_run
 from hub.sync.states import RunState
 from hub.sync.triggers import Trigger
 from hub.sync.verify_findings import Kind
@@ -171,22 +172,16 @@ def open_books(
     sync: Row[Any],
 ) -> int:
     """Write down that it was decided so: from here on it will be done. Returns the number of the run."""
-    at = now()
     with writing_under(workspace.store, lease) as connection:
-        version = connection.execute(select(cohorts.c.version).where(cohorts.c.id == sync.cohort_id)).scalar_one()
-        made = runs.insert().values(
-            sync_id=sync.id,
+        run_id = write_run(
+            connection,
+            sync,
             audience_id=report.audience_id,
             state=RunState.SETTLING,
             trigger=Trigger.VERIFY.value,
             mapping=sync.mapping,
-            cohort_version=version,
-            created_at=at,
-            skipped={},
-            timings={},
             message=said_of(decided, report.found),
         )
-        run_id = int(connection.execute(made.returning(runs.c.id)).scalar_one())
         connection.execute(
             verifications.update()
             .where(verifications.c.id == report.id)

@@ -17,13 +17,12 @@ from hub.connectors.contract import Ability, Audience, Connector, Member, Value
 from hub.connectors.matching import Kinds
 from hub.connectors.pacing import within
 from hub.connectors.recording import recorded_by
-from hub.errors import Interrupted, PartnerUnavailable, PluginError, StoreError
+from hub.errors import Interrupted, PartnerUnavailable, StoreError
+from hub.sync.deliver import GRACE_SECONDS
+from hub.sync.members import nonsense
 
 if TYPE_CHECKING:
     from hub.sync.attempts_writing import Attempts
-
-GRACE_SECONDS = 30.0
-"""On top of the connector's own time-out, before a page counts as hanging."""
 
 LISTING = pa.schema([("key", pa.string()), ("values", pa.map_(pa.string(), pa.string()))])
 """A listing's file. `values` are typed text (`hub.cohorts.mapped`)."""
@@ -89,18 +88,12 @@ async def _next(pages: AsyncIterator[Any]) -> Any:
 
 def _sound(connector: Connector, page: Any) -> list[Member]:
     if isinstance(page, str | bytes) or not isinstance(page, Sequence):
-        raise _nonsense(connector, f"listed {type(page).__name__} where a page of members belongs")
+        raise nonsense(connector, f"listed {type(page).__name__} where a page of members belongs")
     members = [Member(each) if isinstance(each, str) else each for each in page]
     for member in members:
         if not isinstance(member, Member) or not isinstance(member.key, str):
-            raise _nonsense(connector, f"listed {member!r} as a member")
+            raise nonsense(connector, f"listed {member!r} as a member")
     return members
-
-
-def _nonsense(connector: Connector, what: str) -> PluginError:
-    return PluginError(
-        f"The connector {connector.name} {what}.", hint="This is a fault of the plugin; tell its author."
-    )
 
 
 def _write(file: pq.ParquetWriter, kinds: Kinds, members: Sequence[Member]) -> int:

@@ -35,7 +35,9 @@ _typed = st.one_of(
     _texts.map("s:{}".format),
     _numbers.map("n:{}".format),
     st.sampled_from(["b:true", "b:false"]),
-    st.lists(_texts | st.integers(), max_size=3).map(lambda found: "l:" + orjson.dumps(found).decode()),
+    st.lists(_texts | st.integers(-(2**63), 2**63 - 1), max_size=3).map(
+        lambda found: "l:" + orjson.dumps(found).decode()
+    ),
 )
 _maps = st.lists(st.dictionaries(_texts, _typed, max_size=4) | st.none(), min_size=1, max_size=5)
 

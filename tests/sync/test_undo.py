@@ -220,3 +220,20 @@ async def test_values_that_mailchimp_did_not_have_before_are_emptied_and_cleared
 def fields(partner, name: str) -> dict[str, str]:
     [contact] = partner.admin.get("/contacts", email=email(name))["contacts"]
     return {tag: contact["merge_fields"].get(tag, "") for tag in ("PLAN", "CITY")}
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_an_undo_that_the_partner_was_not_there_for_says_how_to_try_again_and_then_does_it(moved, lost):
+    run = moved.syncs.runs("s")[0]
+    before = addresses(NAMES)
+    Tiny.answer = raises(PartnerUnavailable("away", answer_lost=lost))
+
+    failed = await moved.syncs.undo(run.id)
+
+    assert (failed.state, failed.owed) == (RunState.FAILED, 7)
+    assert f"7 members could not be taken back: `hub sync undo {run.id}` tries again." in failed.message
+    assert "go out with the next run" not in failed.message
+    Tiny.answer = None
+    again = await moved.syncs.undo(run.id)
+    assert (again.state, again.added, again.updated, again.removed) == (RunState.DONE, 3, 2, 2)
+    assert Tiny.held["A"] == before == set(held(moved))
