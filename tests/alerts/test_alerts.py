@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,16 @@ async def test_a_message_whose_sender_died_goes_out_once_its_claim_is_over(watch
         connection.execute(alert_messages.update().values(claimed_until=now() - timedelta(seconds=1)))
 
     assert [each.arrived for each in await watched.alerts.send()] == [True]
+
+
+async def test_of_several_who_send_at_once_one_sends_a_message(watched, receiver):
+    Tiny.answer = _away
+    await watched.syncs.run("s")
+    watched.alerts.look()
+
+    sent = await asyncio.gather(*(Hub(watched.workspace).alerts.send() for _ in range(4)))
+
+    assert sum(map(len, sent)) == len(receiver.got) == 1
 
 
 async def test_nobody_is_told_of_what_is_muted_and_of_what_still_lasts_afterwards(watched, receiver):
