@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +16,7 @@ from hub.app import Hub
 from hub.connectors.plugins import load_plugins
 from hub.projects import initialise
 from hub.settings import load
+from hub.sync.models import Run
 from hub.testing.sandbox import running
 
 KILLS_A_ROUND = 10
@@ -36,7 +37,7 @@ def storm(name: str, *, kills: int, people: int, seed: int, say: Callable[[str],
             done = 0
             while done < kills:
                 partner.admin.forget_requests()
-                before = {run.id for run in hub.syncs.runs(SYNC)}
+                before = hub.syncs.runs(SYNC, limit=1)
                 worsen(partner, chance)
                 struck = _strike(home, partner, chance, most=min(KILLS_A_ROUND, kills - done))
                 mend(partner)
@@ -65,9 +66,10 @@ def _calm(home: Path) -> None:
     raise Wrong(f"after {_RUNS_TO_CALM} runs in good weather something was still to do: {said}")
 
 
-def _compared(hub: Hub, partner: Partner, before: set[int]) -> str:
+def _compared(hub: Hub, partner: Partner, before: Sequence[Run]) -> str:
     refused = members_are_right(hub, partner)
-    runs = [run for run in hub.syncs.runs(SYNC, limit=1_000) if run.id not in before]
+    last = before[0].id if before else 0
+    runs = [run for run in hub.syncs.runs(SYNC) if run.id > last]
     requests = ledger_explains(hub, runs, partner.admin.get("/requests", limit=1_000_000)["requests"])
     lost = sum(run.lost_answers for run in runs)
     limit = limit_was_kept(partner)
