@@ -13,12 +13,14 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 import hub.store.store
 from hub import Ability, Audience, Outcome, Refusal
 from hub.app import Hub
 from hub.errors import HubError, PluginError, StoreError
 from hub.schedule import run_due
+from hub.store.tables import audiences
 from hub.sync.states import RunState
 from tests.customers import in_cohort
 from tests.sync.test_answers import adds_up, held
@@ -45,7 +47,7 @@ async def _mended(hub_, name: str) -> None:
 
 def _audience(hub_, name: str) -> int:
     with hub_.workspace.store.reading() as connection:
-        return connection.exec_driver_sql("select id from audiences where name = ?", (name,)).scalar_one()
+        return connection.execute(select(audiences.c.id).where(audiences.c.name == name)).scalar_one()
 
 
 @pytest.mark.parametrize("verb", ["answer", "opening"])
@@ -134,6 +136,7 @@ async def test_a_connector_that_cannot_be_made_ends_the_run_with_a_sentence(tiny
     await _mended(tiny, "s")
 
 
+@pytest.mark.embedded
 async def test_a_database_that_is_locked_for_too_long_is_a_sentence_and_the_run_goes_on_later(tiny, monkeypatch):
     monkeypatch.setitem(hub.store.store._PRAGMAS, "busy_timeout", "100")
     impatient = Hub.open(tiny.settings.home)
