@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_root import bare
 
 EVENT = {"event": "A", "properties": {"distinct_id": "a", "time": 1767600000, "$insert_id": "1"}}
@@ -34,6 +36,7 @@ def test_everything_that_commands_write_is_private_in_a_home_that_is_not(tmp_pat
     assert home.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.embedded
 def test_what_an_older_hub_let_others_read_is_told_by_doctor_and_mended_by_init(cli, home):
     home.chmod(0o755)
     for path in (home / "hub.db", home / "lake", home / "lake" / "events"):

@@ -129,7 +129,8 @@ def test_a_lake_that_cannot_be_written_is_named(cli, home):
 
 
 def test_a_hub_toml_is_read_and_the_environment_wins(cli, home):
-    (home / "hub.toml").write_text('project = "nowhere"\n')
+    with (home / "hub.toml").open("a") as file:
+        file.write('project = "nowhere"\n')
 
     assert "no project 'nowhere'" in cli("status").stderr
     assert cli("status", HUB_PROJECT="default").returncode == 0

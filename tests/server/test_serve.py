@@ -64,6 +64,7 @@ def test_a_signal_ends_it_when_the_request_in_hand_is_answered(hub, home, token)
     assert Hub.open(home).status().events == 1
 
 
+@pytest.mark.embedded
 def test_a_full_disk_is_a_503_and_no_loss_and_over_when_there_is_room(hub, home, token):
     with serving(home) as served, httpx.Client(base_url=served.url, timeout=30) as client:
         assert client.post("/track", json=[event(token, n=0)]).text == "1"
