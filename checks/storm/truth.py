@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +13,8 @@ from sqlalchemy import select
 from checks.storm.partners import AUDIENCE, Partner
 from checks.storm.world import COHORT
 from hub.app import Hub
-from hub.store.tables import audiences
-from hub.sync.attempts import Exchange
+from hub.store.tables import audiences, batches
+from hub.sync.attempts import Attempt, Exchange
 from hub.sync.models import Run
 from hub.sync.refused import RefusedMembers
 
@@ -49,7 +49,8 @@ def ledger_explains(hub: Hub, runs: Sequence[Run], recorded: Sequence[Mapping[st
 
     Returns how many requests there are. What was carried out more often than once was said to be possible.
     """
-    exchanges = [each for run in runs for attempt in hub.syncs.attempts(run.id) for each in attempt.exchanges]
+    attempts = [attempt for run in runs for attempt in hub.syncs.attempts(run.id)]
+    exchanges = [each for attempt in attempts for each in attempt.exchanges]
     told, seen = Counter(map(_asked, exchanges)), Counter(map(_seen, recorded))
     if unexplained := seen - told:
         raise Wrong(f"{unexplained.total()} requests are not in the ledger: {_some(unexplained)}")
@@ -57,12 +58,29 @@ def ledger_explains(hub: Hub, runs: Sequence[Run], recorded: Sequence[Mapping[st
     given = Counter((_seen(row), row["status"]) for row in recorded)
     if invented := answers - given:
         raise Wrong(f"{invented.total()} answers in the ledger were never given: {_some(invented)}")
-    carried_out = Counter(_seen(row) for row in recorded if row["writing"] and _was_carried_out(row))
-    repeated = sum(times - 1 for times in carried_out.values())
-    admitted = sum(run.lost_answers for run in runs)
-    if repeated > admitted:
-        raise Wrong(f"{repeated} requests were carried out again, and the hub said that {admitted} may have been")
+    _repeats_were_admitted(hub, attempts, recorded)
     return len(recorded)
+
+
+def _repeats_were_admitted(hub: Hub, attempts: Sequence[Attempt], recorded: Sequence[Mapping[str, Any]]) -> None:
+    """What the partner carried out more often than once is of batches whose answers the hub says were lost."""
+    of_batches: defaultdict[Asked, set[tuple[int, int]]] = defaultdict(set)
+    for attempt in attempts:
+        if attempt.batch is not None:
+            for each in attempt.exchanges:
+                of_batches[_asked(each)].add((attempt.run, attempt.batch))
+    lost = _lost_answers(hub, {attempt.run for attempt in attempts})
+    carried_out = Counter(_seen(row) for row in recorded if row["writing"] and _was_carried_out(row))
+    for asked, times in carried_out.items():
+        admitted = sum(lost[batch] for batch in of_batches[asked])
+        if times - 1 > admitted:
+            raise Wrong(f"{asked} was carried out {times} times, and the hub says that {admitted} answers were lost")
+
+
+def _lost_answers(hub: Hub, of_runs: Collection[int]) -> dict[tuple[int, int], int]:
+    with hub.workspace.store.reading() as connection:
+        rows = connection.execute(select(batches).where(batches.c.run_id.in_(of_runs))).all()
+    return {(row.run_id, row.number): row.lost_answers for row in rows}
 
 
 def limit_was_kept(partner: Partner) -> str:
