@@ -44,7 +44,8 @@ class Kept:
 
 def seen(kept: Kept | None, found: Condition | None, at: datetime) -> Kept:
     """What is to be kept of a condition that is seen like `found` at `at` (None: it is not there). One of the two is
-    given."""
+    given. What a clock noted that was ahead of `at` counts as noted now."""
+    kept = kept and _dated(kept, at)
     if found is None:
         assert kept is not None
         return kept if kept.level == WELL else replace(kept, level=WELL, changed_at=at)
@@ -94,6 +95,15 @@ def to_tell(kept: Kept, at: datetime) -> Change | None:
 def is_forgotten(kept: Kept, at: datetime) -> bool:
     """Whether nothing more has to be known of a condition."""
     return kept.level == WELL and kept.told == WELL and at - kept.changed_at > FORGOTTEN
+
+
+def _dated(kept: Kept, at: datetime) -> Kept:
+    return replace(
+        kept,
+        since=min(kept.since, at),
+        changed_at=min(kept.changed_at, at),
+        raised=[min(each, at) for each in kept.raised],
+    )
 
 
 def _may_come_back(kept: Kept, at: datetime) -> bool:

@@ -211,7 +211,7 @@ def _shown(connection: Transaction, row: Row[Any]) -> Channel:
         waiting=connection.execute(waiting).scalar_one(),
         last_state=last.state if last else "",
         answer=last.answer if last else "",
-        last_at=(last.ended_at or last.created_at) if last else None,
+        last_at=(last.ended_at or last.tried_at or last.created_at) if last else None,
         settings=settings,
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, or_, select
 
+from hub.alerts.clocks import CLAIM
 from hub.alerts.looking import GIVEN_UP, SENT, WAITING
 from hub.alerts.machine import this_host
 from hub.alerts.payload import slack_text
@@ -34,8 +35,6 @@ DELAYS = tuple(
 )
 """How long after each attempt the next one is made; after the last a message is given up. They are those that the
 standard suggests."""
-CLAIM = timedelta(minutes=6)
-"""How long a message is nobody else's: longer than any attempt may take."""
 AT_ONCE = 50
 """So many messages of a channel leave in one go."""
 
@@ -162,7 +161,7 @@ async def _send(settings: Settings, channel: Row[Any], message: Row[Any]) -> str
 
 def _note(store: Store, message: Row[Any], arrived: bool, answer: str, after: float, *, last: bool) -> None:
     at, tries = now(), message.tries + 1
-    values: dict[str, Any] = {"tries": tries, "answer": answer, "claimed_until": None}
+    values: dict[str, Any] = {"tries": tries, "tried_at": at, "answer": answer, "claimed_until": None}
     if arrived:
         values |= {"state": SENT, "ended_at": at}
     elif last or tries > len(DELAYS):

@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from hub.alerts import looking, muting
 from hub.alerts.channels import Channels
+from hub.alerts.clocks import CLAIM
 from hub.alerts.looking import look, post
 from hub.alerts.machine import this_host
 from hub.alerts.model import CRITICAL, WELL, Change, OpenAlert
 from hub.alerts.muting import Mute, mutes_at, mutes_of
-from hub.alerts.sending import CLAIM, Attempt, send_due, send_now
+from hub.alerts.sending import Attempt, send_due, send_now
 from hub.alerts.targets import COMMAND
 from hub.clock import now
 from hub.errors import UsageError

@@ -65,6 +65,7 @@ alert_messages = Table(
     Column("answer", Text, nullable=False, default=""),  # of the last attempt
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_at", UtcDateTime, nullable=False),
+    Column("tried_at", UtcDateTime),  # when the last attempt ended
     Column("claimed_until", UtcDateTime),  # somebody is sending it
     Column("ended_at", UtcDateTime),
     Index("ix_alert_messages_state", "state", "next_at"),
