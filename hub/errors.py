@@ -18,6 +18,7 @@
     ├── WarehouseError            a warehouse is away, or does not answer the query
     ├── NotDelivered              an alert that did not arrive; it is tried again
     ├── SecretsUnreadable         the key does not open the secrets
+    ├── NotVerified               what came in at the door is not proven to be the partner's
     ├── PluginError               a plugin is broken; it is named and left out
     └── PartnerError              a partner said no, or nothing
         ├── CredentialRefused     stop this connection, ask for a new credential
@@ -117,6 +118,14 @@ class NotDelivered(HubError):
 
 class SecretsUnreadable(HubError):
     """The key at hand does not open the stored secrets."""
+
+
+class NotVerified(HubError):
+    """A request at the door that is not proven to be the partner's: nothing of it is kept. `status` is the answer."""
+
+    def __init__(self, message: str, *, status: int = 401, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
 
 
 class PluginError(HubError):

@@ -10,11 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+from hub.connectors.incoming import InboundRequest, Received, Reply
+from hub.connectors.messages import MessageEvent, MessageEvents
 
 if TYPE_CHECKING:
     from hub.connectors.http import PartnerClient
@@ -43,6 +46,8 @@ class Ability(StrEnum):
     """Delete an audience."""
     PULL = "pull"
     """Fetch message events by polling."""
+    RECEIVE = "receive"
+    """Take in what the partner sends to `/in/<connection>`."""
 
 
 @dataclass(frozen=True)
@@ -102,49 +107,6 @@ class Limits:
     visible_after: timedelta = timedelta(0)
     """How long after its answer a change may not show yet when the audience is listed. Whom the hub wrote since is not
     judged by `hub sync verify`."""
-
-
-@dataclass(frozen=True)
-class MessageEventKind:
-    """One kind of message event of a partner, and the name it gets in the hub.
-
-    `exempt` events do not make a person a monthly tracked user. `also_known_as` are other spellings of the
-    same event that users' data may hold; they share the exemption.
-    """
-
-    kind: str
-    event: str
-    exempt: bool
-    also_known_as: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class MessageEvents:
-    """The message events of a partner, as data. `source` is the marker `$source`; `page` documents the names."""
-
-    source: str
-    page: str
-    kinds: tuple[MessageEventKind, ...]
-
-    def event_of(self, kind: str) -> str:
-        """The event name of one of the partner's kinds. Raises KeyError for an unknown kind."""
-        return next(known.event for known in self.kinds if known.kind == kind)
-
-
-@dataclass(frozen=True)
-class MessageEvent:
-    """Something that happened to a message, as the partner tells it.
-
-    `kind` is one of the connector's `message_events`; `id` is the same whenever the partner tells of this
-    event again; `match` is (profile property, normalised value) that finds the person when read; `time` is
-    aware UTC; `properties` are JSON values.
-    """
-
-    kind: str
-    id: str
-    match: tuple[str, str]
-    time: datetime
-    properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -367,3 +329,31 @@ class Connector(ABC):
         come twice, and may overlap an earlier one, but none may be skipped. Needed for Ability.PULL.
         """
         raise NotImplementedError(f"{self.label} has no message events to pull")
+
+    def greet(self, request: InboundRequest) -> Reply | None:
+        """Answer what a partner asks only to see that somebody is there, such as a validator's GET; nothing is kept.
+
+        Called before `verify`, so it must tell nothing and change nothing. As it stands, nobody is greeted.
+        """
+        return None
+
+    def verify(self, request: InboundRequest) -> None:
+        """Prove, on the raw bytes, that the partner sent this, within the window that the partner's retries need.
+
+        Called before anything is kept or decoded. Compare in constant time. Raises NotVerified, in words that hold no
+        secret. Needed for Ability.RECEIVE.
+        """
+        raise NotImplementedError(f"{self.label} receives nothing")
+
+    def reply(self, request: InboundRequest) -> Reply:
+        """What to answer once the request is kept, where the partner wants more than an empty 200."""
+        return Reply()
+
+    def receive(self, request: InboundRequest) -> Received:
+        """Decode a kept request: into message events, pages of cohorts, and what the connector has no name for.
+
+        Called after the partner was answered, and again whenever an operator replays it: the same request gives the
+        same ids. What cannot be decoded at all raises ValueError, in words for people; it is parked with them.
+        Needed for Ability.RECEIVE.
+        """
+        raise NotImplementedError(f"{self.label} receives nothing")

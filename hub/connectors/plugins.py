@@ -19,7 +19,8 @@ from hub.connectors import hookspecs
 from hub.errors import NotFound, PluginError
 
 if TYPE_CHECKING:
-    from hub.connectors.contract import Connector, MessageEvents
+    from hub.connectors.contract import Connector
+    from hub.connectors.messages import MessageEvents
     from hub.testing.sandbox import Sandbox
 
 GROUP = "hub.plugins"

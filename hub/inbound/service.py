@@ -13,7 +13,8 @@ from sqlalchemy import Row, select
 
 from hub.clock import now
 from hub.connectors.connections import Connections
-from hub.connectors.contract import Ability, Connector, MessageEvent
+from hub.connectors.contract import Ability, Connector
+from hub.connectors.messages import MessageEvent
 from hub.errors import HubError, Interrupted, PartnerError, PluginError, UsageError
 from hub.inbound.store import store_events
 from hub.lake.tables import EVENTS

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from hub.clock import now
-from hub.connectors.contract import MessageEvent, MessageEvents
+from hub.connectors.messages import MessageEvent, MessageEvents
 from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS
 from hub.lake.typed import property_columns
 
@@ -85,9 +85,21 @@ def _rows(project_id: int, connection: str, known: MessageEvents, events: list[M
         "source": [known.source] * len(events),
         "received_at": pa.array([received] * len(events), EVENTS.schema.field("received_at").type),
     }
-    properties = [{**event.properties, "$source": known.source, CONNECTION: connection} for event in events]
+    properties = [{**_told(event), known.marker: known.source, CONNECTION: connection} for event in events]
     maps = zip((name for name, _ in PROPERTY_MAPS), property_columns(properties), strict=True)
     return pa.table({**columns, **dict(maps)}, schema=EVENT_COLUMNS)
+
+
+def _told(event: MessageEvent) -> dict[str, Any]:
+    """The event's own properties, and what is named alike for all partners."""
+    told = dict(event.properties)
+    if event.origin:
+        told |= {"campaign_id": event.origin.id} | ({"campaign_name": event.origin.name} if event.origin.name else {})
+    if event.message:
+        told["message_id"] = event.message
+    if event.machine:
+        told["machine"] = True
+    return told
 
 
 def _month(instant: datetime) -> str:

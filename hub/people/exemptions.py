@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
 
-from hub.connectors.contract import MessageEvents
+from hub.connectors.messages import MessageEvents
 from hub.settings import Pair
 
 

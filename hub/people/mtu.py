@@ -10,7 +10,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from hub.clock import month_bounds, now, utc_months
-from hub.connectors.contract import MessageEvents
+from hub.connectors.messages import MessageEvents
 from hub.errors import UsageError
 from hub.people.exemptions import Exemptions, exemptions
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from hub.connectors.contract import MessageEventKind, MessageEvents
+from hub.connectors.messages import MessageEventKind, MessageEvents
 from hub.errors import UsageError
 from hub.people.exemptions import exemptions, shipped_exemptions
 from hub.people.mtu import mtu

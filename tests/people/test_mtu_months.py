@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.connectors.contract import MessageEventKind, MessageEvents
+from hub.connectors.messages import MessageEventKind, MessageEvents
 from hub.errors import UsageError
 from hub.people.mtu import mtu, mtu_by_month
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_identity, add_profiles, make_workspace

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from hashlib import md5
 from typing import Any
 
-from hub import MessageEvent, MessageEventKind, MessageEvents
+from hub import MessageEvent, MessageEventKind, MessageEvents, Metric, Origin
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +23,15 @@ MESSAGE_EVENTS = MessageEvents(
     source="mailchimp",
     page="https://docs.mixpanel.com/docs/cohort-sync/integrations/mailchimp",
     kinds=(
-        MessageEventKind("sent", "Mailchimp - Sent To", True, ("Mailchimp Campaign - Sent",)),
-        MessageEventKind("open", "Mailchimp - Opened Campaign", True, ("Mailchimp Campaign - Open",)),
-        MessageEventKind("click", "Mailchimp - Clicked Campaign Url", True, ("Mailchimp Campaign - Click",)),
-        MessageEventKind("bounce", "Mailchimp - Bounced", True, ("Mailchimp Campaign - Bounce",)),
-        MessageEventKind("unsubscribe", "Mailchimp - Unsubscribed", True, ("Mailchimp Campaign - Unsubscribed",)),
+        MessageEventKind("sent", "Mailchimp - Sent To", True, ("Mailchimp Campaign - Sent",), Metric.SENT),
+        MessageEventKind("open", "Mailchimp - Opened Campaign", True, ("Mailchimp Campaign - Open",), Metric.OPENED),
+        MessageEventKind(
+            "click", "Mailchimp - Clicked Campaign Url", True, ("Mailchimp Campaign - Click",), Metric.CLICKED
+        ),
+        MessageEventKind("bounce", "Mailchimp - Bounced", True, ("Mailchimp Campaign - Bounce",), Metric.BOUNCED),
+        MessageEventKind(
+            "unsubscribe", "Mailchimp - Unsubscribed", True, ("Mailchimp Campaign - Unsubscribed",), Metric.UNSUBSCRIBED
+        ),
     ),
 )
 
@@ -97,8 +101,6 @@ def _event(
         return
     recipient = str(row.get("email_id") or _md5(address))
     about = {
-        "campaign_id": campaign.id,
-        "campaign_name": campaign.name,
         "list_id": campaign.list_id,
         "$email": address,
         **properties,
@@ -109,6 +111,8 @@ def _event(
         match=("$email", address),
         time=at,
         properties={name: value for name, value in about.items() if value not in (None, "")},
+        origin=Origin(campaign.id, campaign.name),
+        message=f"{campaign.id}:{recipient}",
     )
 
 

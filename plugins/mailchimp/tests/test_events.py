@@ -57,10 +57,9 @@ def test_a_recipients_activity_becomes_events_with_documented_ids() -> None:
     assert [event.id for event in events] == [md5(key.encode()).hexdigest() for key in keys]
     assert {event.match for event in events} == {("$email", "ann@example.com")}
     assert events[0].time == datetime(2026, 11, 20, 10, 21, 7, tzinfo=UTC)
-    assert events[1].properties == {
-        "campaign_id": "cb398d21d2", "campaign_name": "November news", "list_id": "a6b5da1054",
-        "$email": "ann@example.com", "url": url,
-    }  # fmt: skip
+    assert events[1].properties == {"list_id": "a6b5da1054", "$email": "ann@example.com", "url": url}
+    assert {(event.origin.id, event.origin.name) for event in events} == {("cb398d21d2", "November news")}
+    assert {event.message for event in events} == {"cb398d21d2:9a9f1d1e0f0e4cb2b1a3b2e0d1c2a3f4"}
     assert events[2].properties["bounce_type"] == "hard"
 
 
@@ -147,7 +146,7 @@ async def test_the_events_of_a_campaign_are_as_many_as_the_report_counts(
         "bounce": counts["hard_bounces"] + counts["soft_bounces"],
         "unsubscribe": counts["unsubscribed"],
     }
-    assert {event.properties["campaign_name"] for event in events.values()} == {"Autumn"}
+    assert {event.origin.name for event in events.values()} == {"Autumn"}
     bounces = [event for event in events.values() if event.kind == "bounce"]
     assert all(event.time > datetime.fromisoformat(counts["send_time"]) for event in bounces)  # the activity's time
 
@@ -160,7 +159,7 @@ async def test_a_second_poll_brings_only_what_is_new(partner: Running, connector
     second = send(partner, title="Winter", seed=1)
     new, _ = await pulled(connector, cursor)
     assert set(new).isdisjoint(first)
-    assert {event.properties["campaign_id"] for event in new.values()} == {second["id"]}
+    assert {event.origin.id for event in new.values()} == {second["id"]}
 
 
 async def test_the_mails_of_automations_are_read_too(partner: Running, connector: Mailchimp) -> None:

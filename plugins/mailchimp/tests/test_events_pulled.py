@@ -177,7 +177,7 @@ class Hub:
         when = f"{event.time.isoformat(timespec='seconds')} {event.properties.get('url', '')}"
         happened = (
             event.kind,
-            event.properties["campaign_id"],
+            event.origin.id,
             event.match[1],
             "" if event.kind == "bounce" else when,
         )
