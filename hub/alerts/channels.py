@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, func, select
 from hub.alerts.looking import GIVEN_UP, WAITING
 from hub.alerts.machine import this_host
 from hub.alerts.model import WARNING
-from hub.alerts.targets import COMMAND, SLACK, WEBHOOK, Target, check_name, checked_level, checked_secret, parts
+from hub.alerts.targets import COMMAND, SLACK, WEBHOOK, Target, check_name, checked_level, checked_secret, guard, parts
 from hub.clock import now
 from hub.connectors.signing import new_signing_secret
 from hub.errors import AlreadyExists, NotFound, UsageError
@@ -94,10 +94,12 @@ class Channels:
     def add(self, name: str, target: Target, *, level: str = WARNING, secret: str = "") -> str:
         """Make a channel. Returns the secret that was made up for a webhook, to be shown once; else nothing.
 
-        Raises UsageError (address, command, secret, level), AlreadyExists.
+        Raises UsageError (address, command, secret, level), AddressRefused (the hub's own network), AlreadyExists.
+        Blocks while the address is looked up.
         """
         check_name(name)
         target, level = target.check(), checked_level(level)
+        guard(target, self._workspace.settings)
         made = new_signing_secret() if target.kind == WEBHOOK and not secret else ""
         settings, secrets = parts(target, checked_secret(target, secret or made))
         at = now()
@@ -120,7 +122,9 @@ class Channels:
 
     def edit(self, name: str, *, target: Target | None = None, level: str = "", secret: str = "") -> Channel:
         """Change where a channel leads, or from which level on; its kind stays. Raises as `add`, and NotFound."""
-        target = target.check() if target else None
+        if target:
+            target = target.check()
+            guard(target, self._workspace.settings)
         vault = open_vault(self._workspace.settings)
         with self._store.writing() as connection:
             row = self._row(connection, name)

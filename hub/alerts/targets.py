@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hub.alerts.machine import this_host
 from hub.alerts.model import LEVELS
+from hub.connectors.guarding import guard_of
 from hub.connectors.signing import signing_secrets
-from hub.errors import UsageError
+from hub.errors import PartnerUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from hub.settings import Settings
 
 WEBHOOK, SLACK, COMMAND = "webhook", "slack", "command"
 
@@ -36,6 +41,7 @@ class Target:
         address = urlsplit(self.url)
         if address.scheme not in ("http", "https") or not address.hostname or not self.url.isprintable():
             raise UsageError("A webhook needs an address.", hint="It has the form https://host/path.")
+        _port(self.url)
         if address.username or address.password:
             raise UsageError(
                 "The address of a webhook holds no user name and no password.", hint="It is signed: verify that."
@@ -55,6 +61,27 @@ class Target:
         if not timedelta(seconds=1) <= self.timeout <= LONGEST_TIMEOUT:
             raise UsageError("A command may take between 1 second and 5 minutes.", hint="Give --timeout 30s.")
         return Target(COMMAND, argv=(found, *self.argv[1:]), timeout=self.timeout)
+
+
+def guard(target: Target, settings: Settings) -> None:
+    """Refuse an address within the hub's own network, as sending does. Raises AddressRefused.
+
+    A name that cannot be found now is let through: whether it may be called is asked again whenever something is sent.
+    """
+    if target.kind == COMMAND:
+        return
+    with suppress(PartnerUnavailable):
+        guard_of(settings).check(str(urlsplit(target.url).hostname), _port(target.url))
+
+
+def _port(url: str) -> int:
+    address = urlsplit(url)
+    try:
+        return address.port or (443 if address.scheme == "https" else 80)
+    except ValueError as error:
+        raise UsageError(
+            "The port of the webhook's address is none.", hint="It is a number from 1 to 65535."
+        ) from error
 
 
 def variable(channel: str, setting: str) -> str:

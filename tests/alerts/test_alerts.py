@@ -21,7 +21,7 @@ from hub.alerts.targets import COMMAND, SLACK, WEBHOOK, Target
 from hub.app import Hub
 from hub.clock import now
 from hub.connectors.plugins import load_from
-from hub.errors import NotFound, UsageError
+from hub.errors import AddressRefused, NotFound, UsageError
 from hub.store.tables import alert_channels, alert_messages, connections, syncs
 from hub.sync.states import RunState
 from tests.customers import NAMES, buy
@@ -198,11 +198,20 @@ async def test_a_new_secret_signs_beside_the_old_one_for_as_long_as_was_said(wat
     }  # fmt: skip
 
 
-async def test_an_address_within_the_hubs_own_network_is_refused_unless_that_is_allowed(tiny):
-    tiny.alerts.channels.add("inside", Target(WEBHOOK, url="http://127.0.0.1:9/x"))
+async def test_an_address_within_the_hubs_own_network_is_refused_at_once_and_when_it_is_sent_to(tiny):
+    channels = tiny.alerts.channels
+    for target in (Target(WEBHOOK, url="http://127.0.0.1:9/x"), Target(SLACK, url="https://localhost/secret")):
+        with pytest.raises(AddressRefused, match="not on the public internet") as refused:
+            channels.add("inside", target)
+        assert "HUB_ALLOW_PRIVATE" in refused.value.hint and "secret" not in refused.value.message
+    channels.add("ops", Target(WEBHOOK, url="https://no-such-host.invalid/x"))
+    with pytest.raises(AddressRefused):
+        channels.edit("ops", target=Target(WEBHOOK, url="http://[::1]/x"))
+    assert [each.shown for each in channels.list()] == ["https://no-such-host.invalid/x"]
 
-    tried = await tiny.alerts.test("inside")
-
+    with tiny.workspace.store.writing() as connection:  # the name leads elsewhere today
+        connection.execute(alert_channels.update().values(settings={"url": "http://127.0.0.1:9/x"}))
+    tried = await tiny.alerts.test("ops")
     assert not tried.arrived and "not on the public internet" in tried.answer
 
 
@@ -257,6 +266,7 @@ def test_what_cannot_be_a_channel_is_refused(hub):
     for target, options in (
         (Target(WEBHOOK, url="ftp://x"), {}),
         (Target(WEBHOOK, url="https://me:pw@x/"), {}),
+        (Target(WEBHOOK, url="https://x:99999/"), {}),
         (Target(WEBHOOK, url="https://x/"), {"level": "loud"}),
         (Target(WEBHOOK, url="https://x/"), {"secret": "short"}),
         (Target(SLACK, url="https://x/"), {"secret": "whsec_" + "A" * 40}),
