@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from checks.postgresql import Server, server
 from hub.app import Hub
-from tests.databases import ON_POSTGRESQL, Homes, Server, server
+from tests.databases import ON_POSTGRESQL, Homes
 
 HUB = str(Path(sys.executable).with_name("hub"))
 

@@ -17,6 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m checks.storm", description=__doc__)
     parser.add_argument("--kills", type=int, default=300, help="runs to be killed, of all partners together")
     parser.add_argument("--people", type=int, default=6_000)
+    parser.add_argument("--workers", type=int, default=0, help="so many `hub worker` on a PostgreSQL do the runs")
     parser.add_argument("--partner", choices=[*PARTNERS, "both"], default="both")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the same seed makes the same world")
     asked = parser.parse_args()
@@ -27,10 +28,14 @@ def main() -> None:
     for number, name in enumerate(chosen, start=1):
         wanted = asked.kills * number // len(chosen) - kills
         try:
-            kills += storm(name, kills=wanted, people=asked.people, seed=asked.seed, say=print)
+            kills += storm(name, kills=wanted, people=asked.people, seed=asked.seed, say=_say, workers=asked.workers)
         except Wrong as wrong:
-            sys.exit(f"{name}, seed {asked.seed}: {wrong}")
+            sys.exit("\n".join([f"{name}, seed {asked.seed}: {wrong}", *getattr(wrong, "__notes__", ())]))
     print(f"{kills} runs killed in {time.monotonic() - started:.0f} s; after every round the partner held the cohort.")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

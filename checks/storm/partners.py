@@ -22,6 +22,8 @@ class Partner(ABC):
     """Faults that only this partner has."""
     moves: ClassVar[bool]
     """Whether a person's key can change."""
+    pulled: ClassVar[tuple[str, ...]] = ()
+    """How the paths begin that are asked for message events: no run does so."""
 
     def __init__(self, running: Running) -> None:
         self.admin = running.admin
@@ -34,6 +36,11 @@ class Partner(ABC):
     def members(self) -> dict[str, str | None]:
         """Who is in the audience by the partner's own word, with the first name (None: not told here)."""
 
+    def requests_of_runs(self) -> list[dict[str, Any]]:
+        """What is on the partner's record, but for pulls of message events."""
+        recorded = self.admin.get("/requests", limit=1_000_000)["requests"]
+        return [row for row in recorded if row["writing"] or not row["path"].startswith(self.pulled)]
+
 
 class Mailchimp(Partner):
     """Refuses whoever is not on its list."""
@@ -42,6 +49,7 @@ class Mailchimp(Partner):
     key = "email"
     target = "FNAME"
     moves = True
+    pulled = ("/3.0/reports",)
 
     _LIST = "a6b5da1054"
 

@@ -1,14 +1,16 @@
-"""A storm, round by round: the world turns, runs are killed, the weather clears, and all is compared."""
+"""A storm, round by round: the world turns, who runs the sync is killed, the weather clears, and all is compared."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from checks.storm.partners import PARTNERS, Partner
-from checks.storm.strikes import finished, killed
+from checks.storm.strikes import Commands, Ended
 from checks.storm.truth import Wrong, ledger_explains, limit_was_kept, members_are_right
 from checks.storm.weather import mend, worsen
 from checks.storm.world import SYNC, World
@@ -23,46 +25,78 @@ KILLS_A_ROUND = 10
 _RUNS_TO_CALM = 5  # once the weather is good, so many runs must do
 
 
-def storm(name: str, *, kills: int, people: int, seed: int, say: Callable[[str], None]) -> int:
-    """Kill `kills` runs to the partner called `name`, in rounds; returns how many were killed. Raises Wrong."""
+class Hands(Protocol):
+    """Who runs the sync."""
+
+    def strike(self, chance: random.Random, *, most: int) -> int:
+        """Kill up to `most` times whoever runs it, and return how often; a run that ends well ends the round."""
+
+    def finished(self) -> Ended:
+        """Let another run come to its end; returns how it did."""
+
+    def figures(self) -> str:
+        """What else is to be told of the round."""
+
+
+def storm(name: str, *, kills: int, people: int, seed: int, say: Callable[[str], None], workers: int = 0) -> int:
+    """Kill `kills` runs to the partner called `name`, in rounds; returns how many were killed. Raises Wrong.
+
+    With `workers` the hub is on a PostgreSQL, and so many `hub worker` do the runs; else it is on SQLite, and
+    `hub sync run` does.
+    """
     chance = random.Random(seed)
-    say(f"{name}: seed {seed}, {people} people")
-    with TemporaryDirectory(prefix="storm-") as folder:
-        home = Path(folder) / "home"
-        initialise(load(home))
-        with running(load_plugins().sandbox(name)(home / "sandbox" / name)) as sandbox:
-            hub = Hub.open(home)
-            partner = PARTNERS[name](sandbox)
-            world = World(hub, partner, sandbox, people=people, chance=chance)
-            done = 0
-            while done < kills:
-                partner.admin.forget_requests()
-                before = hub.syncs.runs(SYNC, limit=1)
-                worsen(partner, chance)
-                struck = _strike(home, partner, chance, most=min(KILLS_A_ROUND, kills - done))
-                mend(partner)
-                _calm(home)
-                say(f"{name}: {_compared(hub, partner, before)}; {struck} killed")
-                done += struck
-                world.turn()
+    say(f"{name}: seed {seed}, {people} people{f', {workers} workers' if workers else ''}")
+    with ExitStack() as stack:
+        home = stack.enter_context(_home(on_postgresql=workers > 0))
+        sandbox = stack.enter_context(running(load_plugins().sandbox(name)(home / "sandbox" / name)))
+        hub = Hub.open(home)
+        partner = PARTNERS[name](sandbox)
+        world = World(hub, partner, sandbox, people=people, chance=chance)
+        hands = stack.enter_context(_fleet(hub, partner, workers)) if workers else Commands(home, partner)
+        done = 0
+        while done < kills:
+            partner.admin.forget_requests()
+            before = hub.syncs.runs(SYNC, limit=1)
+            worsen(partner, chance)
+            struck = hands.strike(chance, most=min(KILLS_A_ROUND, kills - done))
+            mend(partner)
+            _calm(hands)
+            say(f"{name}: {_compared(hub, partner, before)}; {struck} killed{hands.figures()}")
+            done += struck
+            world.turn()
     return done
 
 
-def _strike(home: Path, partner: Partner, chance: random.Random, *, most: int) -> int:
-    """Kill up to `most` runs; one that comes to its end before it is struck ends the round."""
-    for number in range(most):
-        if not killed(home, partner, chance):
-            return number
-    return most
+@contextmanager
+def _home(*, on_postgresql: bool) -> Iterator[Path]:
+    """The home of a new hub."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(TemporaryDirectory(prefix="storm-"))) / "home"
+        if on_postgresql:
+            from checks.postgresql import server
+
+            database = stack.enter_context(server())
+            home.mkdir(mode=0o700)
+            (home / "hub.toml").write_text(f'database_url = "{database.url(database.make())}"\n')
+        initialise(load(home))
+        yield home
 
 
-def _calm(home: Path) -> None:
+@contextmanager
+def _fleet(hub: Hub, partner: Partner, workers: int) -> Iterator[Hands]:
+    from checks.storm.fleet import Fleet
+
+    with Fleet(hub, partner, workers) as fleet:
+        yield fleet
+
+
+def _calm(hands: Hands) -> None:
     said = []
     for _ in range(_RUNS_TO_CALM):
-        run = finished(home)
-        if run["state"] == "done" and not run["batches"]:
+        run = hands.finished()
+        if run.state == "done" and not run.batches:
             return
-        said.append(run["message"] or run["state"])
+        said.append(run.message or run.state)
     raise Wrong(f"after {_RUNS_TO_CALM} runs in good weather something was still to do: {said}")
 
 
@@ -70,7 +104,7 @@ def _compared(hub: Hub, partner: Partner, before: Sequence[Run]) -> str:
     refused = members_are_right(hub, partner)
     last = before[0].id if before else 0
     runs = [run for run in hub.syncs.runs(SYNC) if run.id > last]
-    requests = ledger_explains(hub, runs, partner.admin.get("/requests", limit=1_000_000)["requests"])
+    requests = ledger_explains(hub, runs, partner.requests_of_runs())
     lost = sum(run.lost_answers for run in runs)
     limit = limit_was_kept(partner)
     return f"{len(runs)} runs, {requests} requests, {limit}, {lost} answers lost, {refused} refused by name"

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
+from checks.postgresql import server
 from hub.clock import now
 from hub.errors import StoreError
 from hub.intake.log import IntakeLog
@@ -18,7 +19,6 @@ from hub.status import diagnose
 from hub.store.migrate import migrate
 from hub.store.store import SCHEMA_HEAD, Store
 from hub.store.tables import intake_progress, projects
-from tests.databases import server
 
 
 @pytest.fixture
