@@ -16,7 +16,9 @@ class InboundRequest:
     """One request, as it came. `headers` have lower-case names; `query` is decoded, the last of equal names.
 
     `body` is the raw bytes that a signature is about; `received_at` is aware UTC, and stays what it was when the
-    request is decoded again later.
+    request is decoded again later. By then headers and parameters that hold secrets or signatures are gone.
+    `secret_path` tells that it came to the connection's own secret address, which only the partner was given: proof
+    enough where a partner can sign nothing.
     """
 
     method: str
@@ -24,6 +26,7 @@ class InboundRequest:
     query: Mapping[str, str]
     body: bytes
     received_at: datetime
+    secret_path: bool = False
 
 
 @dataclass(frozen=True)
