@@ -9,6 +9,7 @@ from hub.store.tables.arrivals import import_rejects, imports, intake_progress, 
 from hub.store.tables.base import UtcDateTime, metadata
 from hub.store.tables.cohorts import cohort_versions, cohorts
 from hub.store.tables.connections import audiences, connections, pulls
+from hub.store.tables.inbound import doors, origins, received_cohorts
 from hub.store.tables.members import member_changes, member_pages, warehouses
 from hub.store.tables.paces import account_paces, account_shares
 from hub.store.tables.people import identities, identities_closed, identity_links, profiles
@@ -29,6 +30,7 @@ __all__ = [
     "cohort_versions",
     "cohorts",
     "connections",
+    "doors",
     "exceptions",
     "identities",
     "identities_closed",
@@ -40,9 +42,11 @@ __all__ = [
     "member_changes",
     "member_pages",
     "metadata",
+    "origins",
     "profiles",
     "projects",
     "pulls",
+    "received_cohorts",
     "rejection_samples",
     "rejections",
     "runs",

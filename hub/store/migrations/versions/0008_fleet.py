@@ -18,6 +18,7 @@ def upgrade() -> None:
     _add_alerts()
     _add_verified()
     _add_mapping()
+    _add_inbound()
 
 
 def _add_verified() -> None:
@@ -149,6 +150,43 @@ def _add_mapping() -> None:
     op.add_column("runs", sa.Column("unusable", sa.JSON(), nullable=False, server_default="{}"))
     for name in ("syncs", "runs"):
         _quote_properties(sa.table(name, sa.column("id", sa.BigInteger), sa.column("mapping", sa.JSON)))
+
+
+def _add_inbound() -> None:
+    def of_a_connection(table: str) -> sa.ForeignKeyConstraint:
+        return sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], name=op.f(f"fk_{table}_connection_id"))
+
+    op.create_table(
+        "doors",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.Column("left_out", sa.JSON(), nullable=False, server_default="[]"),
+        of_a_connection("doors"),
+        sa.PrimaryKeyConstraint("connection_id", name=op.f("pk_doors")),
+    )
+    op.create_table(
+        "origins",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("origin", sa.String(255), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("named_at", UtcDateTime(), nullable=False),
+        sa.Column("former", sa.JSON(), nullable=False, server_default="[]"),
+        of_a_connection("origins"),
+        sa.PrimaryKeyConstraint("connection_id", "origin", name=op.f("pk_origins")),
+    )
+    op.create_table(
+        "received_cohorts",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("sender_id", sa.String(255), nullable=False),
+        sa.Column("cohort_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sessions", sa.JSON(), nullable=False, server_default="{}"),
+        sa.Column("full_at", UtcDateTime(), nullable=True),
+        sa.Column("paged_at", UtcDateTime(), nullable=True),
+        of_a_connection("received_cohorts"),
+        sa.ForeignKeyConstraint(["cohort_id"], ["cohorts.id"], name=op.f("fk_received_cohorts_cohort_id")),
+        sa.PrimaryKeyConstraint("connection_id", "sender_id", name=op.f("pk_received_cohorts")),
+    )
 
 
 def _quote_properties(table: sa.TableClause) -> None:
