@@ -21,6 +21,7 @@ from hub.connectors.messages import MessageEvent, MessageEvents
 
 if TYPE_CHECKING:
     from hub.connectors.http import PartnerClient
+    from hub.connectors.matching import MatchOn
 
 Cursor = dict[str, Any]
 """Where a connector's `pull` stopped: JSON that only the connector reads. Empty means from the start."""
@@ -159,11 +160,14 @@ class Page:
     `session` names the delivery: it is the same for all batches of a run, whoever sends them and however often, and no
     other run ever has it. `number` counts from 1 to `total`, apart for batches to add and batches to remove. When
     a batch was refused as a whole and is sent in halves, each half is a session of one page.
+    `updates` tells that its members are in the audience already, as far as the hub knows, and only values changed: a
+    partner that bills each write need not be told again that they are in it.
     """
 
     session: str
     number: int = 1
     total: int = 1
+    updates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,9 @@ class Connector(ABC):
     limits: ClassVar[Limits]
     abilities: ClassVar[frozenset[Ability]]
     message_events: ClassVar[MessageEvents | None] = None
+    match_on: Sequence[MatchOn] = ()
+    """By which of its `matching` keys the connection goes, in its order, and from which profile property each has its
+    values; the hub sets it before the first call. None: all of them, as they stand."""
 
     def __init__(self, settings: Any, http: PartnerClient) -> None:
         self.settings = settings

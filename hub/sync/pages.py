@@ -31,10 +31,11 @@ class Pages:
 
     def page(self, batch: Batch, members: Sequence[Member]) -> Page:
         """The page that `members` of `batch` are: a part of a batch is a session of its own."""
+        updates = batch.action in (Action.UPDATE, Action.CLEAR)
         if len(members) < batch.size:
             part = f"{batch.number} {len(members)} {members[0].key}"
-            return Page(str(uuid5(self._session, part)))
-        return Page(str(self._session), self._numbers[batch.number], self._totals[_removes(batch)])
+            return Page(str(uuid5(self._session, part)), updates=updates)
+        return Page(str(self._session), self._numbers[batch.number], self._totals[_removes(batch)], updates)
 
 
 def _removes(batch: Batch) -> bool:
