@@ -91,6 +91,14 @@ class Channels:
         with self._store.reading() as connection:
             return self._row(connection, name)
 
+    def secret(self, name: str) -> str:
+        """What of a channel is a secret: what a webhook signs with, the address of a chat; else nothing.
+
+        Raises NotFound.
+        """
+        known = open_vault(self._workspace.settings).open(self.row(name).secrets)
+        return str(known.get("secrets") or known.get("url") or "")
+
     def add(self, name: str, target: Target, *, level: str = WARNING, secret: str = "") -> str:
         """Make a channel. Returns the secret that was made up for a webhook, to be shown once; else nothing.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -16,6 +17,7 @@ from hub.cohorts.lists.sources import SQL, Sql, stored_source
 from hub.cohorts.references import named_cohorts
 from hub.cohorts.rows import taken
 from hub.cohorts.versions import Signature
+from hub.declared.alerts import guard_alerts, write_alert
 from hub.declared.connections import connection_values, password_of_warehouse
 from hub.declared.planning import plan_of
 from hub.errors import Held, HubError, UsageError
@@ -25,7 +27,7 @@ from hub.sync.schedule import After
 if TYPE_CHECKING:
     from hub.app import Hub
     from hub.connectors.connections import Tried
-    from hub.declared.file import Declared
+    from hub.declared.file import Declared, SyncSpec
     from hub.declared.plan import Action, Entry, Plan
 
 
@@ -33,9 +35,9 @@ def apply_file(hub: Hub, declared: Declared, *, prune: bool = False, digest: str
     """Make the hub what the file says, and return what was done. Applying it again changes nothing.
 
     Blocks, and must not be called on an event loop. With `digest`, only the very plan that has it is carried out.
-    `message` stands in the history of cohorts. Raises Held (another digest), UsageError (a secret is missing), as
-    `plan_of`, PartnerError, WarehouseError: then nothing was changed. What fails later, such as a full disk, leaves
-    what was done before, and its error says so.
+    `message` stands in the history of cohorts. Raises Held (another digest), UsageError (a secret is missing, an
+    address may not be called), as `plan_of`, PartnerError, WarehouseError: then nothing was changed. What fails later,
+    such as a full disk, leaves what was done before, and its error says so.
     """
     project = hub.workspace.project
     with holding(hub.workspace.store, f"apply {project.id}", what=f"A file for the project {project.name}"):
@@ -51,6 +53,7 @@ def apply_file(hub: Hub, declared: Declared, *, prune: bool = False, digest: str
                 f"{declared.source}: secrets are missing: {', '.join(plan.needs)}.",
                 hint="Nothing was changed. Set these variables in the environment.",
             )
+        guard_alerts(hub, declared, plan)
         _Applying(hub, declared, plan, message or f"hub apply {declared.source}").all()
     return plan
 
@@ -72,6 +75,7 @@ class _Applying:
             self._connections(tried)
             self._cohorts()
             self._syncs()
+            self._alerts()
             self._remove()
 
     async def _tried(self) -> dict[str, Tried]:
@@ -149,6 +153,7 @@ class _Applying:
                     leavers=spec.leavers,
                     stopped=bool(spec.stopped),
                 )
+                self._watch(entry.name, spec, {each.name for each in entry.fields})
                 if spec.paused:
                     self._hub.syncs.pause(entry.name)
                 self._done.append(entry)
@@ -158,13 +163,28 @@ class _Applying:
                 self._hub.syncs.change(entry.name, schedule=spec.schedule, mapping=spec.mapping)
             if "leavers" in fields and spec.leavers:
                 self._hub.syncs.leavers(entry.name, spec.leavers)
+            self._watch(entry.name, spec, {*fields})
             if "stopped" in fields:
                 (self._hub.syncs.stop if spec.stopped else self._hub.syncs.resume)(entry.name)
             if "paused" in fields:
                 (self._hub.syncs.pause if spec.paused else self._hub.syncs.resume)(entry.name)
             self._done.append(entry)
 
+    def _watch(self, name: str, spec: SyncSpec, fields: set[str]) -> None:
+        """How old a change may become, and what guards let pass."""
+        if "within" in fields:
+            within = spec.within if isinstance(spec.within, timedelta) else None
+            self._hub.syncs.freshness(name, within=within, usual=within is None)
+        if spec.guards is not None and any(each.startswith("guards.") for each in fields):
+            self._hub.syncs.guard(name, anew=True, **spec.guards.values)
+
+    def _alerts(self) -> None:
+        for entry in self._each("alerts", "make", "change"):
+            write_alert(self._hub, entry, self._spec.alerts[entry.name])
+
     def _remove(self) -> None:
+        for entry in self._each("alerts", "remove"):
+            self._hub.alerts.channels.remove(entry.name)
         for entry in reversed(self._leaders_first(self._plan.of("syncs", "remove"))):
             asyncio.run(self._hub.syncs.remove(entry.name))
             self._done.append(entry)

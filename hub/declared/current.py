@@ -8,6 +8,7 @@ from hub.cohorts.lists.sources import Received, Sql, Static
 from hub.cohorts.text.lines import clause_lines
 from hub.connectors.fields import split_secrets, validated
 from hub.connectors.matching import match_of, match_texts
+from hub.declared.alert_specs import alert_spec
 from hub.declared.file import (
     CohortSpec,
     ConnectionSpec,
@@ -18,6 +19,7 @@ from hub.declared.file import (
     WarehouseSpec,
     schedule_fields,
 )
+from hub.declared.guards import guards_spec
 from hub.errors import HubError
 from hub.sync.states import PAUSED, STOPPED, Leavers
 
@@ -39,6 +41,7 @@ def current(hub: Hub) -> HubFile:
             "connections": {each.name: connection_spec(hub, each) for each in hub.connections.list()},
             "cohorts": {each.name: cohort_spec(each) for each in hub.cohorts.list()},
             "syncs": {each.name: sync_spec(each) for each in hub.syncs.list()},
+            "alerts": {each.name: alert_spec(each) for each in hub.alerts.channels.list()},
         }
     )
 
@@ -79,7 +82,7 @@ def cohort_spec(cohort: Cohort) -> CohortSpec:
 
 
 def sync_spec(sync: Sync) -> SyncSpec:
-    """A sync. That it is stopped is said; that it has run is not."""
+    """A sync. That it is stopped is said; that it has run is not. Of its guards, what a person has set."""
     return SyncSpec(
         cohort=sync.cohort,
         connection=sync.connection,
@@ -87,6 +90,8 @@ def sync_spec(sync: Sync) -> SyncSpec:
         audience=None if sync.audience == f"hub: {sync.cohort}" else sync.audience,
         mapping=dict(sync.mapping),
         leavers=None if sync.leavers is Leavers.REMOVE else sync.leavers,
+        within=sync.freshness.within if sync.freshness else None,
+        guards=guards_spec(sync.guards),
         stopped=True if sync.state == STOPPED else None,
         paused=True if sync.state == PAUSED else None,
     )

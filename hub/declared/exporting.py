@@ -7,6 +7,8 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from hub.cohorts.documents import write_yaml
+from hub.declared.alert_specs import AlertSpec
+from hub.declared.alerts import secret_variable
 from hub.declared.connections import variable_of_warehouse
 from hub.declared.current import current
 from hub.declared.file import SECTIONS
@@ -22,7 +24,7 @@ _HEAD = """\
 
 
 def export_document(hub: Hub) -> dict[str, Any]:
-    """The project's connections without secrets, its cohorts and its syncs, as JSON values; no empty section."""
+    """What the project holds as JSON values, without secrets; no empty section."""
     found: dict[str, Any] = current(hub).model_dump(mode="json")
     return {key: value for key, value in found.items() if value or key not in SECTIONS}
 
@@ -47,6 +49,9 @@ def _entries(hub: Hub, section: str, entries: Mapping[str, Any]) -> Iterator[str
 def _secrets(hub: Hub, section: str, name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     if section == "warehouses" and str(entry["url"]).startswith("postgres"):
         yield f"its password, if it has one, comes from {variable_of_warehouse(name)}"
+    if section == "alerts" and "command" not in entry:
+        what = "address" if "slack" in entry else "secret"
+        yield f"its {what} comes from {secret_variable(name, AlertSpec.model_validate(entry))}"
     if section == "connections" and (kind := hub.plugins.connectors.get(entry["connector"])):
         for field in secrets_of(kind):
             yield f"{field.name} comes from {variable(name, field.name)} (or {field.variable})"

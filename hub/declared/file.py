@@ -13,7 +13,9 @@
         description: Bought three times
         text: did "Purchase" at least 3 times
     syncs:
-      loyal-news: {cohort: loyal, connection: news, every: 2h}
+      loyal-news: {cohort: loyal, connection: news, every: 2h, within: 4h, guards: {removals: 20%}}
+    alerts:
+      ops: {webhook: https://ops.example/hub}
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
+from pydantic import BeforeValidator, Field, model_serializer, model_validator
 
 from hub.cohorts.definition import VERSION as DEFINITION_VERSION
 from hub.cohorts.definition import Definition
@@ -32,81 +34,24 @@ from hub.cohorts.documents import Path as FieldPath
 from hub.cohorts.lists.sources import DISTINCT_ID, Sql
 from hub.cohorts.model import Model, Name, Words, shown, wrong
 from hub.cohorts.reading import place_of, validated
+from hub.declared.alert_specs import AlertSpec
+from hub.declared.guards import GuardsSpec
+from hub.declared.values import Interval, MappedField, Within, group, only_true
 from hub.errors import DefinitionError, InputError, UsageError
-from hub.sync.intervals import interval, interval_text
-from hub.sync.mapping import Missing, field_of
+from hub.sync.intervals import interval_text
 from hub.sync.schedule import After, Cron, Every, Once, Schedule
 from hub.sync.states import Leavers
 
 VERSION = 1
 """The newest version of such files that this hub reads."""
 
-SECTIONS = ("warehouses", "connections", "cohorts", "syncs")
+SECTIONS = ("warehouses", "connections", "cohorts", "syncs", "alerts")
 """In the order in which they are applied."""
 
 HINT = "Nothing was changed. docs/hub-as-code.md shows such a file; `hub apply --schema` prints its JSON Schema."
 
 _WHEN = ("every", "cron", "after", "once")
 _WHAT = ("text", "definition", "sql", "received", "static")
-
-
-def _group(value: Any) -> Any:
-    if not isinstance(value, Mapping):
-        raise wrong(f"must be a group of names, not {shown(value)}")
-    return value
-
-
-def _every(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value
-    try:
-        found = interval(value) if isinstance(value, str) else None
-    except UsageError:
-        found = None
-    if found is None or found < timedelta(minutes=1):
-        raise wrong(f"must be an interval of a minute or more, such as 30m, 2h or 1d, not {shown(value)}")
-    return found
-
-
-def _only_true(value: Any) -> Any:
-    if value is not True:
-        raise wrong(f"must be true, or be left out, not {shown(value)}")
-    return value
-
-
-def _field(value: Any) -> Any:
-    try:
-        return field_of(value).stored
-    except UsageError as error:
-        raise wrong(f"cannot be read: {error.message.rstrip('.')}") from error
-
-
-MappedField = Annotated[
-    str | dict[str, str],
-    BeforeValidator(_field),
-    WithJsonSchema(
-        {
-            "oneOf": [
-                {"type": "string", "minLength": 1},
-                {
-                    "type": "object",
-                    "properties": {
-                        "value": {"type": "string", "minLength": 1},
-                        "missing": {"enum": [each.value for each in Missing]},
-                    },
-                    "required": ["value"],
-                    "additionalProperties": False,
-                },
-            ]
-        }
-    ),
-]
-"""What goes into a field at the partner (`hub.sync.mapping`): a text, or that with what a missing value does."""
-
-Interval = Annotated[
-    timedelta, BeforeValidator(_every), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6} *(s|m|min|h|d)$"})
-]
-"""How often a sync runs."""
 
 
 class ProjectSpec(Model):
@@ -162,7 +107,8 @@ class CohortSpec(Model):
 
 
 class SyncSpec(Model):
-    """A sync. `leavers`, `stopped` and `paused` left out leave it as it is; a new one removes leavers and is active."""
+    """A sync. `leavers`, `within`, `guards`, `stopped` and `paused` left out leave it as it is; a new one removes
+    leavers, has the hub's own guards and is active. Of guards that are there, what they leave out is the hub's own."""
 
     cohort: Name
     connection: Name
@@ -170,10 +116,12 @@ class SyncSpec(Model):
     cron: Name | None = None
     zone: Name | None = None
     after: Name | None = None
-    once: Annotated[Literal[True], BeforeValidator(_only_true)] | None = None
+    once: Annotated[Literal[True], BeforeValidator(only_true)] | None = None
     audience: Name | None = None
-    mapping: Annotated[dict[Name, MappedField], BeforeValidator(_group)] = Field(default={})
+    mapping: Annotated[dict[Name, MappedField], BeforeValidator(group)] = Field(default={})
     leavers: Leavers | None = None
+    within: Within | None = None
+    guards: GuardsSpec | None = None
     stopped: bool | None = None
     paused: bool | None = None
 
@@ -218,7 +166,7 @@ def schedule_fields(schedule: Schedule) -> dict[str, Any]:
     return {"once": True}
 
 
-Section = BeforeValidator(_group)
+Section = BeforeValidator(group)
 
 
 class HubFile(Model):
@@ -230,6 +178,7 @@ class HubFile(Model):
     connections: Annotated[dict[Name, ConnectionSpec], Section] = Field(default={})
     cohorts: Annotated[dict[Name, CohortSpec], Section] = Field(default={})
     syncs: Annotated[dict[Name, SyncSpec], Section] = Field(default={})
+    alerts: Annotated[dict[Name, AlertSpec], Section] = Field(default={})
 
     @property
     def spoken_of(self) -> set[str]:
@@ -282,8 +231,9 @@ def _check_definition_version(value: Any) -> None:
 
 def _without_defaults(entry: Model) -> dict[str, Any]:
     found = entry.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    if isinstance(entry, SyncSpec) and entry.every is not None:
-        found["every"] = interval_text(entry.every)
+    for key in ("every", "within", "timeout"):
+        if isinstance(length := getattr(entry, key, None), timedelta):
+            found[key] = interval_text(length)
     if isinstance(entry, CohortSpec):
         for key in ("received", "static"):
             if getattr(entry, key) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.declared.alerts import plan_alerts
 from hub.declared.cohorts import plan_cohorts
 from hub.declared.connections import plan_connections, plan_warehouses
 from hub.declared.context import Context
@@ -24,7 +25,7 @@ def plan_of(hub: Hub, declared: Declared, *, prune: bool = False) -> Plan:
     """
     context = Context(hub, declared, current(hub), prune)
     _compare_project(context)
-    for part in (plan_warehouses, plan_connections, plan_cohorts, plan_syncs):
+    for part in (plan_warehouses, plan_connections, plan_cohorts, plan_syncs, plan_alerts):
         part(context)
     context.check()
     return Plan(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.cohorts.schema import definition_schema, without_noise
+from hub.declared.alert_specs import KINDS
 from hub.declared.file import HubFile
 
 
@@ -20,7 +21,8 @@ def hub_file_schema() -> dict[str, Any]:
     # the file has a version of its own
     parts["Definition"] = {"oneOf": [_without_version(each) for each in definition["oneOf"]]}
     parts["CohortSpec"]["oneOf"] = [{"required": [key]} for key in ("text", "definition", "sql", "received", "static")]
-    parts["SyncSpec"]["oneOf"] = [{"required": ["every"]}, {"required": ["once"]}]
+    parts["SyncSpec"]["oneOf"] = [{"required": [key]} for key in ("every", "cron", "after", "once")]
+    parts["AlertSpec"]["oneOf"] = [{"required": [key]} for key in KINDS]
     return {
         "$schema": definition["$schema"],
         "title": "What a hub holds",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
+from hub.declared.guards import guards_fields, guards_spec
 from hub.declared.plan import Entry, changes
+from hub.declared.values import USUAL
 from hub.errors import UsageError
 from hub.sync.intervals import interval_text
 from hub.sync.mapping import checked
@@ -55,11 +58,13 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
         "every": _often(known.schedule),
         "mapping": dict(known.mapping),
         "leavers": known.leavers.value,
+        "within": _length(known.freshness.within if known.freshness else None),
         "stopped": known.state == STOPPED,
         "paused": known.state == PAUSED,
     }
+    guarded = guards_fields(guards_spec(known.guards)) if spec.guards is not None else {}
     after = {**before, **_fields_of(spec)}
-    found = changes(before, after)
+    found = changes({**before, **guarded}, after)
     moved = [each for each in found if each.name in _FIXED]
     for each in moved:
         # the name of an audience that is not given is the cohort's
@@ -73,7 +78,12 @@ def _entry(context: Context, name: str, spec: SyncSpec, known: Sync | None) -> E
 
 
 def _fields_of(spec: SyncSpec) -> dict[str, Any]:
-    kept = {"leavers": spec.leavers.value if spec.leavers else None, "stopped": spec.stopped, "paused": spec.paused}
+    kept = {
+        "leavers": spec.leavers.value if spec.leavers else None,
+        "within": None if spec.within is None else _length(spec.within),
+        "stopped": spec.stopped,
+        "paused": spec.paused,
+    }
     return {
         "cohort": spec.cohort,
         "connection": spec.connection,
@@ -81,6 +91,7 @@ def _fields_of(spec: SyncSpec) -> dict[str, Any]:
         "every": _often(spec.schedule),
         "mapping": dict(spec.mapping),
         **{key: value for key, value in kept.items() if value is not None},
+        **guards_fields(spec.guards),
     }
 
 
@@ -105,6 +116,10 @@ def _check_abilities(context: Context, name: str, spec: SyncSpec) -> None:
 
 def _often(schedule: Schedule) -> str:
     return interval_text(schedule.length) if isinstance(schedule, Every) else str(schedule)
+
+
+def _length(within: timedelta | str | None) -> str:
+    return interval_text(within) if isinstance(within, timedelta) else USUAL
 
 
 def _check_order(context: Context) -> None:

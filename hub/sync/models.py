@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hub.clock import counted
-from hub.sync.guards import Concern
+from hub.sync.guards import Concern, Thresholds
 from hub.sync.schedule import After, Cron, Every, Schedule
 from hub.sync.states import FINAL, Leavers, RunState
 
@@ -167,6 +167,7 @@ class Sync:
     last_run: Run | None = None
     leavers: Leavers = Leavers.REMOVE
     freshness: Freshness | None = None
+    guards: Thresholds = field(default_factory=Thresholds)
 
     @property
     def every(self) -> timedelta | None:

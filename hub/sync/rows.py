@@ -13,6 +13,7 @@ from hub.errors import AlreadyExists, CredentialRefused, NotFound, UsageError
 from hub.store.store import Store
 from hub.store.tables import cohorts, connections, syncs
 from hub.sync.freshness import Freshness
+from hub.sync.guards import Thresholds
 from hub.sync.models import Run, Sync
 from hub.sync.schedule import schedule_of
 from hub.sync.states import PAUSED, REMOVED, Leavers
@@ -113,6 +114,7 @@ def sync_of(row: Row[Any], last_run: Run | None, freshness: Freshness | None = N
         created_at=row.created_at,
         last_run=last_run,
         freshness=freshness,
+        guards=Thresholds.model_validate(row.guards),
     )
 
 

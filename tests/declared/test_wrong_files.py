@@ -55,6 +55,24 @@ CASES = [
     ("version: 1\nconnections:\n  n: {connector: webhook, settings: {base_url: 'https://x.example'}}\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, mapping: {A: {value: a, missing: erase}}}", "A missing value cannot erase"),
     ("version: 1\nproject: {timezone: Asia/Tokyo}", "line 2: project.timezone: the project 'default' has UTC, and the file is for Asia/Tokyo."),
     ("version: 1\nproject: {identity: original}", "line 2: project.identity: the project 'default' has simplified, and the file is for original."),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, within: 30s}", "line 3: syncs.s.within: must be an interval of a minute or more"),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, guards: {removals: 130%}}", "line 3: syncs.s.guards.removals: must be a share such as 30%, learned or off, not '130%'."),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, guards: {shrink: learned}}", "syncs.s.guards.shrink: must be a share such as 50%, or off, not 'learned'."),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, guards: {growth: 2}}", "syncs.s.guards.growth: must be a share such as 100%, or off, not 2."),
+    ("version: 1\nsyncs:\n  s:\n    cohort: old\n    connection: n\n    every: 2h\n    guards:\n      least: -1", "line 8: syncs.s.guards.least: must be at least 0, not -1."),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, guards: {changes: holds}}", "syncs.s.guards.changes: must be one of hold, go, not 'holds' (did you mean hold?)"),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, guards: {remove: 1%}}", "syncs.s.guards.remove: is not known here: did you mean removals?"),
+    ("version: 1\nsyncs:\n  s: {cohort: old, connection: n, every: 2h, guards: {on: off}}", "syncs.s.guards.on:"),
+    ("version: 1\nalerts:\n  a: {}", "line 3: alerts.a: must have one of webhook, slack, command."),
+    ("version: 1\nalerts:\n  a: {webhook: 'https://a', slack: b}", "line 3: alerts.a: has webhook and slack, and can have one of them."),
+    ("version: 1\nalerts:\n  a: {webhok: 'https://a'}", "line 3: alerts.a.webhok: is not known here: did you mean webhook?"),
+    ("version: 1\nalerts:\n  a: {webhook: 'https://a', level: loud}", "line 3: alerts.a.level: must be one of warning, critical, not 'loud'."),
+    ("version: 1\nalerts:\n  a: {webhook: 'https://a', timeout: 3s}", "line 3: alerts.a.timeout: goes with a command."),
+    ("version: 1\nalerts:\n  a: {webhook: 'ftp://a'}", "line 3: alerts.a.webhook: a webhook needs an address."),
+    ("version: 1\nalerts:\n  a: {slack: 'https://hooks.example/geheim'}", "alerts.a.slack: has to be a host alone: the address is a secret, and no file holds one. Put it into HUB_ALERT_A_URL."),
+    ("version: 1\nalerts:\n  a: {command: []}", "line 3: alerts.a.command"),
+    ("version: 1\nalerts:\n  a: {command: [/no/such/command]}", "line 3: alerts.a.command: /no/such/command is no command of this machine."),
+    ("version: 1\nalerts:\n  a: {command: [sh], timeout: 6m}", "line 3: alerts.a.command: a command may take between 1 second and 5 minutes."),
 ]  # fmt: skip
 
 
@@ -104,5 +122,9 @@ def test_the_file_of_the_page_can_be_planned(small_hub):
     text = re.search(r"<!-- hub file -->\n```yaml\n(.*?)```", page, re.DOTALL)[1]
 
     plan = small_hub.plan_file(read_hub_file(text, "hub.yaml"))
-    assert [entry.name for entry in plan.to_do] == ["news", "loyal", "loyal-abroad", "loyal-news", "abroad-once"]
-    assert plan.needs == ("HUB_CONNECTION_NEWS_API_KEY (or HUB_MAILCHIMP_API_KEY)",)
+    assert [entry.name for entry in plan.to_do] == ["news", "loyal", "loyal-abroad", "loyal-news", "abroad-once", "ops", "chat"]
+    assert plan.needs == (
+        "HUB_CONNECTION_NEWS_API_KEY (or HUB_MAILCHIMP_API_KEY)",
+        "HUB_ALERT_OPS_SECRET",
+        "HUB_ALERT_CHAT_URL",
+    )
