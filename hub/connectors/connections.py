@@ -208,6 +208,7 @@ class Connections:
             Pace(books, kind.limits) as pace,
             self._opened(kind, validated(kind, self._values(row)), read_attempts=read_attempts, pace=pace) as connector,
         ):
+            connector.match_on = match_of(kind, row.match_keys)
             yield connector
 
     @asynccontextmanager

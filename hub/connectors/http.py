@@ -93,8 +93,6 @@ class PartnerClient:
         self.base_url = base_url.rstrip("/")
         self.headers: dict[str, str] = {}
         self.explain: Explain = lambda response: None
-        self._host = address.hostname
-        self._port = address.port or (443 if address.scheme == "https" else 80)
         self._guard = guard
         self._read_attempts = read_attempts
         self._pace = pace
@@ -105,7 +103,7 @@ class PartnerClient:
             follow_redirects=False,
             trust_env=False,
         )
-        self._guarded = transport is not None
+        self._guards, self._guarded = transport is None, set[tuple[str, int]]()
 
     async def __aenter__(self) -> PartnerClient:
         return self
@@ -117,11 +115,13 @@ class PartnerClient:
         """Close every connection."""
         await self._client.aclose()
 
-    async def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> Any:
+    async def get(
+        self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """GET `path` and return the parsed JSON, trying again while the partner is busy or away."""
 
         async def once() -> Any:
-            return self.json(await self.request("GET", path, params=params))
+            return self.json(await self.request("GET", path, params=params, headers=headers))
 
         return await persist(once, attempts=self._read_attempts)
 
@@ -140,12 +140,14 @@ class PartnerClient:
     ) -> httpx.Response:
         """Send one request, with a JSON body if one is given, and return an answer below 300.
 
-        A `body` of bytes is JSON already and is sent as it is, so that it can be signed; `headers` are of this
-        request alone, on top of the client's.
+        `path` stands behind the client's address; of a partner with several hosts it may be a whole address. A `body`
+        of bytes is JSON already and is sent as it is, so that it can be signed; `headers` are of this request alone,
+        on top of the client's.
         Raises PartnerUnavailable when no usable answer came (`answer_lost` tells whether the request may have
         been carried out), AddressRefused, or what the status means.
         """
-        await self._check_address()
+        url = path if path.startswith(("https://", "http://")) else self.base_url + path
+        await self._check_address(url)
         content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         told = {**self.headers, **(headers or {})}
         if content is not None:
@@ -153,13 +155,11 @@ class PartnerClient:
         try:
             async with self._pace.turn() if self._pace else nullcontext():
                 response = await self._exchanged(
-                    self._client.build_request(
-                        method, self.base_url + path, params=params, content=content, headers=told
-                    ),
+                    self._client.build_request(method, url, params=params, content=content, headers=told),
                     content,
                 )
         except httpx.TransportError as error:
-            raise self._unanswered(method, error) from error
+            raise _unanswered(method, url, error) from error
         if response.status_code >= 300:
             refused = self.explain(response) or meaning(response)
             if self._pace and isinstance(refused, Wait) and refused.seconds:
@@ -185,29 +185,33 @@ class PartnerClient:
             return orjson.loads(response.content)
         except orjson.JSONDecodeError as error:
             raise PartnerUnavailable(
-                f"{self._host} answered {response.status_code} with something that is not JSON.",
+                f"{response.request.url.host} answered {response.status_code} with something that is not JSON.",
                 answer_lost=response.request.method != "GET",
             ) from error
 
-    async def _check_address(self) -> None:
+    async def _check_address(self, url: str) -> None:
         # aiohttp asks no resolver for a literal address, so those are looked at here; names, when connecting
-        if not self._guarded and _is_literal(self._host):
-            self._guard.check(self._host, self._port)
-            self._guarded = True
+        address = urlsplit(url)
+        place = (address.hostname or "", address.port or (443 if address.scheme == "https" else 80))
+        if self._guards and place not in self._guarded:
+            if _is_literal(place[0]):
+                self._guard.check(*place)
+            self._guarded.add(place)
 
-    def _unanswered(self, method: str, error: httpx.TransportError) -> PartnerError | AddressRefused:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, AddressRefused | PartnerUnavailable):
-                return cause
-            cause = cause.__cause__ or cause.__context__
-        sent = _was_sent(error)
-        said = str(error) or type(error).__name__
-        return PartnerUnavailable(
-            f"{self._host} {'gave no answer' if sent else 'cannot be reached'}: {said}",
-            answer_lost=sent and method != "GET",
-            hint="Look at the address and at the network; it will be tried again.",
-        )
+
+def _unanswered(method: str, url: str, error: httpx.TransportError) -> PartnerError | AddressRefused:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, AddressRefused | PartnerUnavailable):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    sent = _was_sent(error)
+    said = str(error) or type(error).__name__
+    return PartnerUnavailable(
+        f"{urlsplit(url).hostname} {'gave no answer' if sent else 'cannot be reached'}: {said}",
+        answer_lost=sent and method != "GET",
+        hint="Look at the address and at the network; it will be tried again.",
+    )
 
 
 def meaning(response: httpx.Response) -> PartnerError:
