@@ -35,6 +35,7 @@ from hub.cli.scheduling import (
 from hub.clock import counted, shown
 from hub.clock import now as clock_now
 from hub.errors import UsageError
+from hub.sync import freshness_words
 from hub.sync.schedule import Every
 from hub.sync.states import ACTIVE
 
@@ -185,7 +186,7 @@ def list_syncs(as_json: Json = False) -> None:
                 each.connection,
                 how_often(each),
                 each.state,
-                freshness.in_short(each.freshness),
+                freshness_words.in_short(each.freshness),
                 next_run(each, zone),
                 f"{each.missed:,}",
                 in_short(each.last_run),
@@ -220,7 +221,7 @@ def show(name: Name, as_json: Json = False) -> None:
     missed = f" ({counted(found.missed, 'tick was', 'ticks were')} missed)" if found.missed else ""
     if (following := next_run(found, zone)) or missed:
         typer.echo(f"  next run {following or 'none'}{missed}")
-    for line in freshness.freshness_lines(found.freshness, zone) if found.freshness else ():
+    for line in freshness.styled_lines(found.freshness, zone) if found.freshness else ():
         typer.echo(f"  {line}")
     for line in mapping.field_lines(found.mapping):
         typer.echo(f"  {line}")
