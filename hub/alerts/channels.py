@@ -79,12 +79,12 @@ class Channels:
         """Every channel, by name, with what came of its last message."""
         with self._store.reading() as connection:
             rows = connection.execute(self._live().order_by(alert_channels.c.name)).all()
-            return [_shown(connection, row) for row in rows]
+            return _shown(connection, rows)
 
     def get(self, name: str) -> Channel:
         """The channel called `name`. Raises NotFound with the nearest name."""
         with self._store.reading() as connection:
-            return _shown(connection, self._row(connection, name))
+            return _shown(connection, [self._row(connection, name)])[0]
 
     def row(self, name: str) -> Row[Any]:
         """The row of a channel, with its secrets sealed. Raises NotFound."""
@@ -205,11 +205,19 @@ class Channels:
         return rows[name]
 
 
-def _shown(connection: Transaction, row: Row[Any]) -> Channel:
-    messages = alert_messages.c
-    waiting = select(func.count()).where(messages.channel_id == row.id, messages.state == WAITING)
-    tried = select(alert_messages).where(messages.channel_id == row.id, messages.tries > 0)
-    last = connection.execute(tried.order_by(messages.id.desc()).limit(1)).first()
+def _shown(connection: Transaction, rows: Sequence[Row[Any]]) -> list[Channel]:
+    """Channels with what came of their messages: two questions, however many they are."""
+    messages, ours = alert_messages.c, alert_messages.c.channel_id.in_([row.id for row in rows])
+    waiting = (
+        select(messages.channel_id, func.count()).where(ours, messages.state == WAITING).group_by(messages.channel_id)
+    )
+    newest = select(func.max(messages.id)).where(ours, messages.tries > 0).group_by(messages.channel_id)
+    waits = {channel: count for channel, count in connection.execute(waiting)}
+    tried = {row.channel_id: row for row in connection.execute(select(alert_messages).where(messages.id.in_(newest)))}
+    return [_channel(row, waits.get(row.id, 0), tried.get(row.id)) for row in rows]
+
+
+def _channel(row: Row[Any], waiting: int, last: Row[Any] | None) -> Channel:
     settings = row.settings
     return Channel(
         id=row.id,
@@ -220,7 +228,7 @@ def _shown(connection: Transaction, row: Row[Any]) -> Channel:
         host=settings.get("host", "") if row.kind == COMMAND else "",
         warning=_warning(row.kind, settings),
         created_at=row.created_at,
-        waiting=connection.execute(waiting).scalar_one(),
+        waiting=waiting,
         last_state=last.state if last else "",
         answer=last.answer if last else "",
         last_at=(last.ended_at or last.tried_at or last.created_at) if last else None,

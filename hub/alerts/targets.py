@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from contextlib import suppress
@@ -87,6 +88,11 @@ def _port(url: str) -> int:
 def variable(channel: str, setting: str) -> str:
     """The variable of the environment with a secret of one channel: its `secret`, or the `url` of a chat."""
     return re.sub(r"[^A-Z0-9_]", "_", f"HUB_ALERT_{channel}_{setting}".upper())
+
+
+def given_secret(channel: str) -> str:
+    """The secret to sign with that the environment has for a channel of that very name; else nothing."""
+    return os.environ.get(variable(channel, "secret"), "")
 
 
 def parts(target: Target, secret: str) -> tuple[dict[str, Any], dict[str, str]]:

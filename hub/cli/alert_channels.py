@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.alerts.targets import variable
+from hub.alerts.targets import given_secret
 from hub.cli.context import Json, Yes, confirm, open_hub, print_json, quit_with, quoted, say
 from hub.clock import counted, now
 from hub.errors import UsageError
@@ -51,7 +50,7 @@ def add(
     """
     hub = open_hub()
     target = _target(webhook, slack, command, timeout)
-    made = hub.alerts.channels.add(name, target, level=level, secret=os.environ.get(variable(name, "secret"), ""))
+    made = hub.alerts.channels.add(name, target, level=level, secret=given_secret(name))
     channel = hub.alerts.channels.get(name)
     if as_json:
         print_json({**channel.figures(), "secret": made or None})

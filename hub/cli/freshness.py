@@ -39,9 +39,8 @@ def freshness(
 def styled_lines(found: Freshness, zone: str) -> Iterator[str]:
     """The lines of `hub.sync.freshness_words`, the word in its colour."""
     for line in freshness_lines(found, zone):
-        if found.state and line.startswith(f"{found.state}:"):
-            line = _styled(found.state) + line.removeprefix(found.state)
-        yield line
+        is_the_word = found.state and line.startswith(f"{found.state}:")
+        yield _styled(found.state) + line.removeprefix(found.state) if is_the_word else line
 
 
 def _styled(state: str) -> str:
