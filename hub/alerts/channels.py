@@ -209,10 +209,12 @@ def _shown(connection: Transaction, rows: Sequence[Row[Any]]) -> list[Channel]:
     """Channels with what came of their messages: two questions, however many they are."""
     messages, ours = alert_messages.c, alert_messages.c.channel_id.in_([row.id for row in rows])
     waiting = (
-        select(messages.channel_id, func.count()).where(ours, messages.state == WAITING).group_by(messages.channel_id)
+        select(messages.channel_id, func.count().label("number"))
+        .where(ours, messages.state == WAITING)
+        .group_by(messages.channel_id)
     )
     newest = select(func.max(messages.id)).where(ours, messages.tries > 0).group_by(messages.channel_id)
-    waits = {channel: count for channel, count in connection.execute(waiting)}
+    waits = {row.channel_id: row.number for row in connection.execute(waiting)}
     tried = {row.channel_id: row for row in connection.execute(select(alert_messages).where(messages.id.in_(newest)))}
     return [_channel(row, waits.get(row.id, 0), tried.get(row.id)) for row in rows]
 
