@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hub.declared.file import Declared
     from hub.declared.plan import Plan
     from hub.events.service import Events
+    from hub.inbound.door import Door
     from hub.inbound.service import Inbound
     from hub.intake.rejections import Rejection
     from hub.lake.compaction import Compacted
@@ -226,7 +227,13 @@ class Hub:
         """Message events on their way in."""
         from hub.inbound.service import Inbound
 
-        return Inbound(self.workspace, self.connections)
+        return Inbound(self.workspace, self.connections, self.plugins)
+
+    def door(self) -> Door:
+        """Where partners' requests come in, for all projects of this hub."""
+        from hub.inbound.door import Door
+
+        return Door(self.workspace, lambda: self.plugins)
 
     @cached_property
     def alerts(self) -> Alerts:

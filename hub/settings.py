@@ -129,6 +129,12 @@ class Settings(BaseSettings):
     server_connections: int = Field(default=4096, gt=0)
     """How many connections the server holds open at once."""
 
+    server_url: str = ""
+    """Where partners reach the server, such as https://hub.example.com: what `hub connection show` tells them to use."""
+    inbound_days: int = Field(default=30, ge=0)
+    """For how many days a partner's request is kept after it was decoded, so that it can be decoded again."""
+    inbound_parked_days: int = Field(default=365, ge=1)
+    """For how many days a partner's request is kept that could not be decoded."""
     ledger_days: int = Field(default=0, ge=0)
     """For how many days after its end the attempts and the plan of a run are kept; 0 means for ever."""
     daemon_syncs: int = Field(default=4, ge=1, le=64)

@@ -5,7 +5,8 @@ An event's key is (connection, the partner's event id). Events that the lake has
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import pyarrow as pa
 
 from hub.clock import now
 from hub.connectors.messages import MessageEvent, MessageEvents
+from hub.errors import Busy
+from hub.inbound.origins import note_origins
 from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS
 from hub.lake.typed import property_columns
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 _NEAR = timedelta(days=31)
 """Partners tell of one event with times that differ a little (a bounce: when sent, or when it came back)."""
+
+_ATTEMPTS = 5
 
 CONNECTION = "$connection"
 """The property of a message event that names the connection it came through."""
@@ -32,51 +37,73 @@ def match_id(match: tuple[str, str]) -> str:
 
 
 def store_events(
-    workspace: Workspace,
-    connection: str,
-    known: MessageEvents,
-    events: Sequence[MessageEvent],
-    *,
-    application: str,
-    version: int,
-) -> int:
-    """Append the events that the lake does not have, in one commit. Returns how many those are.
+    workspace: Workspace, connection_id: int, connection: str, known: MessageEvents, events: Sequence[MessageEvent]
+) -> Counter[str]:
+    """Append the events that the lake does not have, in one commit. Returns how many those are, by the event's name.
 
-    Harmless when repeated, and when pages overlap. Raises KeyError for a kind that the connector does not declare,
-    StoreError when the lake cannot be written.
+    Harmless when repeated, when pages overlap, and when two processes do it at once: whoever is later looks again.
+    Raises KeyError for a kind that the connector does not declare, StoreError when the lake cannot be written.
     """
-    fresh = _not_stored(workspace, connection, _distinct(events))
-    if not fresh:
-        return 0
-    rows = _rows(workspace.project.id, connection, known, fresh)
-    written = workspace.lake.append(EVENTS, rows, application=application, version=version)
-    return len(fresh) if written else 0
+    distinct = _distinct(events)
+    if not distinct:
+        return Counter()
+    names = {kind.kind: kind.event for kind in known.kinds}
+    note_origins(workspace.store, connection_id, distinct)
+    application = f"message events:{connection_id}"
+    for attempt in range(_ATTEMPTS):
+        before = workspace.lake.committed(EVENTS, application) or 0
+        fresh = _not_stored(workspace, connection, known, distinct)
+        if not fresh:
+            return Counter()
+        rows = _rows(workspace.project.id, connection, known, names, fresh)
+        try:
+            workspace.lake.append(EVENTS, rows, application=application, version=before + 1, after=before)
+        except Busy:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+        else:
+            break
+    return Counter(names[event.kind] for event in fresh)
 
 
 def _distinct(events: Sequence[MessageEvent]) -> list[MessageEvent]:
     return [*{event.id: event for event in events}.values()]
 
 
-def _not_stored(workspace: Workspace, connection: str, events: list[MessageEvent]) -> list[MessageEvent]:
-    if not events:
-        return []
-    months = sorted({_month(event.time + shift) for event in events for shift in (-_NEAR, timedelta(), _NEAR)})
+def _not_stored(
+    workspace: Workspace, connection: str, known: MessageEvents, events: list[MessageEvent]
+) -> list[MessageEvent]:
+    months = sorted({_month(time + shift) for time in _edges(events) for shift in (-_NEAR, timedelta(), _NEAR)})
     filters: list[tuple[str, str, Any]] = [("project_id", "=", str(workspace.project.id)), ("month", "in", months)]
     ids = pa.table({"insert_id": [event.id for event in events]})
     with workspace.reading_here() as reader:
         stored = reader.table(EVENTS, filters)
-        ours = stored.filter(stored.strings.get(CONNECTION) == connection)
-        found = ours.semi_join(reader.rows(ids), "insert_id").select("insert_id").distinct()
-        known = {value for batch in reader.batches(found) for value in batch.column(0).to_pylist()}
-    return [event for event in events if event.id not in known]
+        of_partner = stored.filter(stored.source == known.source)
+        found = of_partner.semi_join(reader.rows(ids), "insert_id")
+        ours = found.filter(found.strings.get(CONNECTION) == connection).select("insert_id").distinct()
+        known_ids = {value for batch in reader.batches(ours) for value in batch.column(0).to_pylist()}
+    return [event for event in events if event.id not in known_ids]
 
 
-def _rows(project_id: int, connection: str, known: MessageEvents, events: list[MessageEvent]) -> pa.Table:
+def _edges(events: list[MessageEvent]) -> set[datetime]:
+    """The first and the last of the events' times in each month."""
+    edges: dict[tuple[int, int], tuple[datetime, datetime]] = {}
+    for event in events:
+        time = event.time
+        first, last = edges.get(month := (time.year, time.month), (time, time))
+        if time <= first or time >= last:
+            edges[month] = min(first, time), max(last, time)
+    return {time for both in edges.values() for time in both}
+
+
+def _rows(
+    project_id: int, connection: str, known: MessageEvents, names: Mapping[str, str], events: list[MessageEvent]
+) -> pa.Table:
     received = now()
     columns: dict[str, Any] = {
         "project_id": pa.array([project_id] * len(events), pa.int32()),
         "month": [_month(event.time) for event in events],
-        "event": [known.event_of(event.kind) for event in events],
+        "event": [names[event.kind] for event in events],
         "distinct_id": [match_id(event.match) for event in events],
         "device_id": pa.nulls(len(events), pa.string()),
         "user_id": pa.nulls(len(events), pa.string()),

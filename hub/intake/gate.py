@@ -1,4 +1,4 @@
-"""The way into the intake log for a server: requests that wait at the same time share one commit."""
+"""The way into a log for a server: requests that wait at the same time share one commit."""
 
 from __future__ import annotations
 
@@ -7,20 +7,34 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from hub.errors import HubError, StoreError
-from hub.intake.arrival import Arrival
-from hub.intake.log import IntakeLog
 
 _MOST_BYTES = 32 * 1024 * 1024
 """Of payload in one commit; more than that waits for the next one."""
+
+
+class Sized(Protocol):
+    """What a log keeps. Its payload is what is large of it."""
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes."""
+
+
+class Log(Protocol):
+    """A log: the intake log, or that of partners' requests."""
+
+    def append(self, arrivals: Sequence[Any], /) -> Any:
+        """Keep all or none: they are on the disk when this returns. Raises StoreError."""
 
 
 @dataclass
 class _Waiting:
     """One request that waits for its arrivals to be durable."""
 
-    arrivals: Sequence[Arrival]
+    arrivals: Sequence[Sized]
     loop: asyncio.AbstractEventLoop
     done: asyncio.Future[None]
     size: int = field(init=False)
@@ -35,7 +49,7 @@ class Gate:
     Between `open` and `close`, `put` may be called from any number of event loops.
     """
 
-    def __init__(self, log: IntakeLog) -> None:
+    def __init__(self, log: Log) -> None:
         self._log = log
         self._waiting: list[_Waiting] = []
         self._changed = threading.Condition()
@@ -46,7 +60,7 @@ class Gate:
         """Begin to append."""
         self._thread.start()
 
-    async def put(self, arrivals: Sequence[Arrival]) -> None:
+    async def put(self, arrivals: Sequence[Sized]) -> None:
         """Return when all of `arrivals` are durable. Raises StoreError when they are not: then none of them is in.
 
         Whoever is cancelled does not know: they may be in.
@@ -77,7 +91,7 @@ class Gate:
             except HubError as failed:
                 error = failed
             except Exception as failed:  # noqa: BLE001 - a fault here must not leave every later request waiting
-                error = StoreError(f"The intake log cannot be written: {failed}.", hint="Run `hub doctor`.")
+                error = StoreError(f"What came in cannot be written: {failed}.", hint="Run `hub doctor`.")
             self._answer(group, error)
 
     def _next_group(self) -> list[_Waiting]:

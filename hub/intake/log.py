@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     import sqlite3
 
 _PAGE = 32 * 1024
-_PRAGMAS = {
+PRAGMAS = {
     "page_size": str(_PAGE),  # payloads are large: half the CPU of small pages (measured with 500 KB)
     "auto_vacuum": "INCREMENTAL",
     "synchronous": "FULL",
     "wal_autocheckpoint": "1000",  # pages: the appender folds back 32 MB at most
     "journal_size_limit": str(64 * 1024 * 1024),
 }
+"""How the file is opened, which holds partners' requests, too (`hub.inbound.log`)."""
 _SPARE = 64 * 1024 * 1024  # bytes that a file may hold in free pages
 _STEP = 512  # pages that are given back to the disk in one transaction
 _MOST_ENTRIES = 20_000  # that one read returns
@@ -117,7 +118,7 @@ class IntakeLog:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = Store(url, _PRAGMAS, turn="intake log")
+        self._store = Store(url, PRAGMAS, turn="intake log")
 
     def exists(self) -> bool:
         """Whether the log was made. Makes no file."""

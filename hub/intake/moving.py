@@ -111,7 +111,7 @@ def main() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which tells this process when to end
-    _when_standard_input_ends(stop.set)
+    when_standard_input_ends(stop.set)
     try:
         workspace = opened()
         gc.freeze()
@@ -129,7 +129,7 @@ def main() -> int:
     return 0
 
 
-def _when_standard_input_ends(then: Callable[[], None]) -> None:
+def when_standard_input_ends(then: Callable[[], None]) -> None:
     """Call `then` when whoever holds the other end of standard input is gone, if it is a pipe."""
     if not stat.S_ISFIFO(os.fstat(0).st_mode):
         return

@@ -1,4 +1,4 @@
-"""The ASGI app: `/track`, `/import`, `/engage`, with and without a slash at the end, and `/health`."""
+"""The ASGI app: `/track`, `/import`, `/engage`, with and without a slash at the end, partners' `/in/...`, `/health`."""
 
 from __future__ import annotations
 
@@ -45,12 +45,15 @@ _CORS = Middleware(
 
 
 class Server:
-    """One hub, served. `mover` is watched by `/health`; None when nobody moves from here."""
+    """One hub, served. `mover` is watched by `/health`; None when nobody moves from here. `decoder` is started when a
+    partner has sent something."""
 
-    def __init__(self, hub: Hub, *, mover: Mover | None = None) -> None:
+    def __init__(self, hub: Hub, *, mover: Mover | None = None, decoder: Mover | None = None) -> None:
         settings = hub.settings
         self._settings = settings
         self._mover = mover
+        self._decoder = decoder
+        self._door = hub.door()
         self._ingestion = Ingestion(hub.workspace)
         self._flight = InFlight(settings.server_bytes_in_flight)
         self._limit = RollingLimit(most_bytes=settings.server_client_bytes, most_records=settings.server_client_records)
@@ -63,7 +66,7 @@ class Server:
             for slash in ("", "/")
         ]
         return Starlette(
-            routes=[*routes, Route("/health", self._health)],
+            routes=[*routes, *self._entrances(), Route("/health", self._health)],
             middleware=[_CORS],
             exception_handlers={HTTPException: _told, Exception: _broken},
             lifespan=self._running,
@@ -72,10 +75,13 @@ class Server:
     def open(self) -> None:
         """Begin to take in; before the app is served. Raises StoreError."""
         self._ingestion.open()
+        self._door.open()
 
     @asynccontextmanager
     async def _running(self, _app: Starlette) -> AsyncIterator[None]:
-        works = [self._ingestion.watch(), *([self._mover.keep()] if self._mover else [])]
+        works = [self._ingestion.watch(), self._door.watch()]
+        works += [self._mover.keep()] if self._mover else []
+        works += [self._decode()] if self._decoder else []
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -84,8 +90,38 @@ class Server:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._ingestion.close)
-            if self._mover:
-                await asyncio.to_thread(self._mover.stop)
+            await asyncio.to_thread(self._door.close)
+            for beside in filter(None, (self._mover, self._decoder)):
+                await asyncio.to_thread(beside.stop)
+
+    async def _decode(self) -> None:
+        """Keep the decoder running from the first request of a partner on."""
+        await self._door.arrived.wait()
+        if self._decoder:
+            await self._decoder.keep()
+
+    def _entrances(self) -> list[Route]:
+        paths = [f"{path}{slash}" for path in ("/in/{name}", "/in/{name}/{token}") for slash in ("", "/")]
+        return [Route(path, self._let_in, methods=["GET", "POST"]) for path in paths]
+
+    async def _let_in(self, request: Request) -> Response:
+        """A partner's request to a connection's address."""
+        try:
+            with self._flight.one() as held:
+                body = await read_body(request, held, most=MOST_BYTES, seconds=self._settings.server_body_seconds)
+                reply = await self._door.receive(
+                    request.path_params["name"],
+                    request.path_params.get("token", ""),
+                    method=request.method,
+                    headers=request.headers,
+                    query=request.query_params,
+                    body=body,
+                )
+        except Refused as error:
+            return refused(error)
+        except asyncio.CancelledError:
+            return refused(Refused("The hub is shutting down.", 503, retry_after=5))
+        return Response(reply.body, reply.status, media_type=reply.content_type)
 
     async def _take(self, endpoint: Endpoint, request: Request) -> Response:
         if request.method not in ("GET", "POST"):
@@ -150,6 +186,7 @@ class Server:
             },
             "disk_free": free.free,
             "since_start": vars(counts),
+            "inbound": {"waiting": self._door.waiting, "since_start": vars(self._door.counts)},
         }
         return JSONResponse(body, 200 if not problem else 503, {"cache-control": "no-store"})
 

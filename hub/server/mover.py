@@ -1,4 +1,4 @@
-"""The mover beside a server: a process of its own, so that moving takes no time from requests."""
+"""The mover and the decoder beside a server: processes of their own, so that they take no time from requests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ _LONGEST_PAUSE = 10.0  # seconds between its end and a new one
 _LASTED = 30.0  # seconds after which it ran well
 
 
-class Mover:
-    """Keeps one `hub.intake.moving` running on the hub in `home`, and starts it again whenever it ends."""
+MOVING, DECODING = "hub.intake.moving", "hub.inbound.working"
+"""What such a process runs."""
 
-    def __init__(self, home: Path) -> None:
+
+class Mover:
+    """Keeps one `module` running on the hub in `home`, and starts it again whenever it ends."""
+
+    def __init__(self, home: Path, module: str = MOVING) -> None:
         self._home = home
+        self._module = module
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -62,7 +67,7 @@ class Mover:
         # a session of its own: Ctrl-C in a terminal is for the server, which tells the mover when it is time;
         # a pipe that nobody writes to: it ends when this process is killed, and so the mover ends
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "hub.intake.moving"],
+            [sys.executable, "-P", "-m", self._module],
             env={**os.environ, "HUB_HOME": str(self._home)},
             stdin=subprocess.PIPE,
             start_new_session=True,

@@ -13,7 +13,7 @@ import uvicorn
 from hub.app import Hub
 from hub.listening import SignalledServer, listen
 from hub.server.app import Server
-from hub.server.mover import Mover
+from hub.server.mover import DECODING, Mover
 from hub.server.protocol import IDLE_SECONDS, GuardedProtocol, guarded
 from hub.settings import Settings
 
@@ -25,13 +25,15 @@ _OTHER_FILES = 256  # beside connections: the lake's, the databases'
 def serve(hub: Hub, *, host: str, port: int, on_ready: Callable[[str], None], moving: bool = True) -> None:
     """Serve `hub` until SIGINT or SIGTERM; requests in hand are finished, and everything is kept.
 
-    `port` 0 is a free one. `on_ready` is given the address once it answers. With `moving`, a mover runs beside it.
+    `port` 0 is a free one. `on_ready` is given the address once it answers. With `moving`, a mover runs beside it, and
+    a decoder once a partner has sent something.
     Raises HubError when the port is taken, UsageError when there is no such host or port, StoreError when nothing can
     be stored.
     """
     protocol = guarded(most=_connections(hub.settings.server_connections))
     with closing(listen(host, port)) as listener:
-        server = Server(hub, mover=Mover(hub.settings.home) if moving else None)
+        home = hub.settings.home
+        server = Server(hub, mover=Mover(home), decoder=Mover(home, DECODING)) if moving else Server(hub)
         server.open()
         _spare_the_collector()
         Listening(server, hub.settings, listener, on_ready, protocol).run(sockets=[listener])

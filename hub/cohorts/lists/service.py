@@ -167,6 +167,18 @@ class Lists:
         finally:
             staged.unlink(missing_ok=True)
 
+    def change_once(self, name: str, members: Iterable[Any], mode: Mode, session: str) -> Brought | None:
+        """As `change`, but nothing is done again under the same `session`; None when it was done already."""
+        cohort, tally = self._of_kind(name, RECEIVED), Tally()
+        if Pages(self._workspace, cohort.id, session).are_applied():
+            return None
+        found = members_of(members, _key_of(cohort), tally)
+        staged = write_rows(staging(self._workspace.lake), found, tally)
+        try:
+            return self._brought(cohort, staged, tally, mode, "pushed to the hub", session)
+        finally:
+            staged.unlink(missing_ok=True)
+
     def stage(self, name: str, session: str, page: int, total: int, members: Iterable[Any]) -> tuple[Session, Brought]:
         """Take in page `page` (from 1) of `total` of a whole list. When all are in they take the list's place, at once.
 
@@ -200,9 +212,9 @@ class Lists:
             self._cohorts.remove(name)
             raise
 
-    def _brought(self, cohort: Cohort, file: Path, tally: Tally, mode: Mode, origin: str) -> Brought:
+    def _brought(self, cohort: Cohort, file: Path, tally: Tally, mode: Mode, origin: str, session: str = "") -> Brought:
         with changing(self._workspace, cohort.id, cohort.name) as lease:
-            return report(cohort, tally, self._apply(lease, cohort, [file], mode, origin, ""))
+            return report(cohort, tally, self._apply(lease, cohort, [file], mode, origin, session))
 
     def _apply(
         self, lease: Lease, cohort: Cohort, files: Sequence[Path], mode: Mode, origin: str, session: str
