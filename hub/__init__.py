@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from hub.connectors.hookspecs import hookimpl
     from hub.connectors.http import PartnerClient
     from hub.connectors.incoming import CohortAction, CohortPage, InboundRequest, Received, Reply, Unknown
+    from hub.connectors.matching import MatchOn
     from hub.connectors.messages import MessageEvent, MessageEventKind, MessageEvents, Metric, Origin
+    from hub.connectors.oauth import OAuth
     from hub.connectors.retry import retry_after
     from hub.connectors.signing import new_signing_secret, signature_headers, signing_secrets
     from hub.errors import (
@@ -66,7 +68,9 @@ _HOMES = {
     "hub.connectors.hookspecs": ("hookimpl",),
     "hub.connectors.http": ("PartnerClient",),
     "hub.connectors.incoming": ("CohortAction", "CohortPage", "InboundRequest", "Received", "Reply", "Unknown"),
+    "hub.connectors.matching": ("MatchOn",),
     "hub.connectors.messages": ("MessageEvent", "MessageEventKind", "MessageEvents", "Metric", "Origin"),
+    "hub.connectors.oauth": ("OAuth",),
     "hub.connectors.retry": ("retry_after",),
     "hub.connectors.signing": ("new_signing_secret", "signature_headers", "signing_secrets"),
     "hub.errors": (
@@ -102,6 +106,7 @@ __all__ = [
     "Limits",
     "MappingWrong",
     "MatchKey",
+    "MatchOn",
     "Matching",
     "Member",
     "MemberRefused",
@@ -110,6 +115,7 @@ __all__ = [
     "MessageEvents",
     "Metric",
     "NotVerified",
+    "OAuth",
     "Option",
     "Origin",
     "Outcome",

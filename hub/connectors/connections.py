@@ -86,6 +86,15 @@ class Connections:
         settings = validated(kind, {**self._values(row), **values})
         return self.put(name, Tried(kind, settings, await self._account(kind, settings)))
 
+    def amend(self, name: str, values: Mapping[str, Any]) -> Connection:
+        """Change settings by what the partner itself told, without asking it again. Raises NotFound, UsageError."""
+        row = self._row(name)
+        settings = validated(self._plugins.connector(row.connector), {**self._values(row), **values})
+        shown, secrets = split_secrets(settings)
+        sealed = open_vault(self._workspace.settings).seal(secrets)
+        self._update(row.id, settings=shown, secrets=sealed, updated_at=now())
+        return self.get(name)
+
     async def tried(self, connector: str, values: Mapping[str, Any]) -> Tried:
         """Check that an account can be used with these settings, and keep nothing. Raises as of `add`."""
         kind = self._plugins.connector(connector)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hub.connectors.incoming import InboundRequest, Received, Reply
 from hub.connectors.messages import MessageEvent, MessageEvents
+from hub.connectors.oauth import OAuth
 
 if TYPE_CHECKING:
     from hub.connectors.http import PartnerClient
@@ -49,6 +50,8 @@ class Ability(StrEnum):
     """Fetch message events by polling."""
     RECEIVE = "receive"
     """Take in what the partner sends to `/in/<connection>`."""
+    LISTEN = "listen"
+    """Have the partner send there, and no more, by its own API."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,12 @@ class Connector(ABC):
         Raises CredentialRefused, SettingsWrong, Wait or PartnerUnavailable.
         """
 
+    @classmethod
+    async def authorized(cls, http: PartnerClient, token: str) -> Mapping[str, str]:
+        """Settings that follow from a token of OAuth, such as the account's host. `http` is a client of the place that
+        gave it, without the token. Changes nothing. As it stands, none."""
+        return {}
+
     async def options(self, setting: str) -> list[Option]:
         """What the account offers for a setting declared with `options`. Changes nothing."""
         raise KeyError(setting)
@@ -355,6 +364,18 @@ class Connector(ABC):
     def reply(self, request: InboundRequest) -> Reply:
         """What to answer once the request is kept, where the partner wants more than an empty 200."""
         return Reply()
+
+    async def listen(self, url: str) -> Mapping[str, str]:
+        """Have the partner send message events to `url`, the hub's door, from now on. Harmless when repeated.
+
+        Returns the settings that have to be kept for `verify`, such as a signing secret that the partner tells once.
+        Raises SettingsWrong, and the errors of `check`. Needed for Ability.LISTEN.
+        """
+        raise NotImplementedError(f"{self.label} cannot be told where to send")
+
+    async def stop_listening(self, url: str) -> None:
+        """Have the partner send nothing to `url` any more. Harmless when repeated. Needed for Ability.LISTEN."""
+        raise NotImplementedError(f"{self.label} cannot be told where to send")
 
     def receive(self, request: InboundRequest) -> Received:
         """Decode a kept request: into message events, pages of cohorts, and what the connector has no name for.

@@ -40,9 +40,9 @@ class SettingField:
 
 
 def fields_of(connector: type[Connector]) -> list[SettingField]:
-    """The settings of a connector, in the order of its model, `base_url` last."""
+    """The settings of a connector: those that it needs, then the others, each in the model's order; `base_url` last."""
     found = [_field(connector.name, name, info) for name, info in connector.Settings.model_fields.items()]
-    return sorted(found, key=lambda field: field.name == "base_url")
+    return sorted(found, key=lambda field: (field.name == "base_url", not field.required))
 
 
 def from_environment(connector: type[Connector], environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -24,6 +24,7 @@ METHODS = {
     Ability.CLOSE: ("close_audience",),
     Ability.PULL: ("pull",),
     Ability.RECEIVE: ("receive",),
+    Ability.LISTEN: ("listen",),
 }
 """The methods behind each ability: one of them is the connector's own."""
 

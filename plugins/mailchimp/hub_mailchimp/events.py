@@ -32,6 +32,12 @@ MESSAGE_EVENTS = MessageEvents(
         MessageEventKind(
             "unsubscribe", "Mailchimp - Unsubscribed", True, ("Mailchimp Campaign - Unsubscribed",), Metric.UNSUBSCRIBED
         ),
+        # Mixpanel documents none of these. They tell of a contact of the audience and not of anybody's use of the
+        # product, and an import of contacts at Mailchimp would make a tracked user of each: exempt, too.
+        MessageEventKind("subscribe", "Mailchimp - Subscribed", True, metric=Metric.SUBSCRIBED),
+        MessageEventKind("profile", "Mailchimp - Profile Updated", True),
+        MessageEventKind("upemail", "Mailchimp - Address Changed", True),
+        MessageEventKind("complaint", "Mailchimp - Marked As Spam", True, metric=Metric.COMPLAINED),
     ),
 )
 
@@ -89,8 +95,21 @@ def unsubscribe_events(campaign: Campaign, row: Row) -> Iterator[MessageEvent]:
         yield from _event(campaign, row, "unsubscribe", at, reason=row.get("reason"))
 
 
-_NATURAL_KEY = {"sent": "sent", "open": "open", "click": "click", "bounce": "bounce", "unsubscribe": "unsub"}
-"""The first part of an event's natural key; a webhook that tells of the same event has to use the same."""
+_NATURAL_KEY = {"unsubscribe": "unsub"}
+"""The first part of an event's natural key, where it is not the kind."""
+
+
+def event_id(kind: str, *key: str) -> str:
+    """The id of an event, of its natural key: the campaign (or audience), the recipient, and what tells it from others.
+
+    Whoever tells of an event, a report or a webhook, makes its id of the same parts.
+    """
+    return _md5("|".join((_NATURAL_KEY.get(kind, kind), *key)))
+
+
+def recipient_id(address: str) -> str:
+    """Mailchimp's `email_id` of an address, which its webhooks do not tell: MD5 of it in lower case."""
+    return _md5(address.strip().lower())
 
 
 def _event(
@@ -99,7 +118,7 @@ def _event(
     address = str(row.get("email_address") or "").strip().lower()
     if not address:  # somebody who was deleted for good is left in the reports without an address
         return
-    recipient = str(row.get("email_id") or _md5(address))
+    recipient = str(row.get("email_id") or recipient_id(address))
     about = {
         "list_id": campaign.list_id,
         "$email": address,
@@ -107,7 +126,7 @@ def _event(
     }
     yield MessageEvent(
         kind=kind,
-        id=_md5("|".join((_NATURAL_KEY[kind], campaign.id, recipient, *key))),
+        id=event_id(kind, campaign.id, recipient, *key),
         match=("$email", address),
         time=at,
         properties={name: value for name, value in about.items() if value not in (None, "")},

@@ -103,18 +103,33 @@ class MemberFault:
 
     words: re.Pattern[str]
     retry_after: timedelta | None
+    explanation: str = ""
 
 
-def _fault(words: str, *, again: timedelta | None = None) -> MemberFault:
-    return MemberFault(re.compile(words, re.IGNORECASE), again)
+def _fault(words: str, explanation: str, *, again: timedelta | None = None) -> MemberFault:
+    return MemberFault(re.compile(words, re.IGNORECASE), again, explanation)
 
+
+_ONLY_THE_PERSON = "Only the person can come back, by a sign-up form or a confirmation mail."
 
 MEMBER_FAULTS = (
-    _fault(r"signed up to a lot of lists very recently", again=TOMORROW),
-    _fault(r"looks fake or invalid|provide a valid email"),
-    _fault(r"permanently deleted|cannot be re-?imported|forgotten"),
-    _fault(r"compliance state"),
-    _fault(r"merge fields? (were|was|is|are) invalid"),
+    _fault(
+        r"signed up to a lot of lists very recently",
+        "Mailchimp holds back addresses that many lists take in at once; it is tried again in a day.",
+        again=TOMORROW,
+    ),
+    _fault(r"looks fake or invalid|provide a valid email", "It is tried again when the address changes."),
+    _fault(r"permanently deleted|cannot be re-?imported|forgotten", _ONLY_THE_PERSON),
+    _fault(r"compliance state", f"Unsubscribed, bounced or under review there. {_ONLY_THE_PERSON}"),
+    _fault(
+        r"merge fields? (were|was|is|are) invalid",
+        "It is tried again when the value or the mapping changes; what a field takes is set in Mailchimp.",
+    ),
+    _fault(
+        r"already a list member",
+        "Mailchimp took the contact for a new one; it is tried again in a day.",
+        again=TOMORROW,
+    ),
 )
 """Errors of `POST /lists/{id}`; one that is not here parks the member too, with Mailchimp's words."""
 
@@ -157,10 +172,11 @@ def _member_refusal(error: Mapping[str, Any], key: str) -> Refusal:
     words = str(error.get("error") or "Mailchimp gave no reason.")
     if error.get("field"):
         words += f" ({error['field']}: {error.get('field_message') or 'not accepted'})"
+    code = str(error.get("error_code") or "")
     fault = next((fault for fault in MEMBER_FAULTS if fault.words.search(words)), None)
-    return Refusal(
-        key, words, code=str(error.get("error_code") or ""), retry_after=fault.retry_after if fault else None
-    )
+    if fault is None:
+        return Refusal(key, words, code=code)
+    return Refusal(key, f"{words} {fault.explanation}", code=code, retry_after=fault.retry_after)
 
 
 def _whose(address: Any, known: Mapping[str, str], error: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -400,6 +401,27 @@ async def test_a_field_that_the_audience_lacks_is_told_instead_of_losing_its_val
     assert contact(partner, "ann")["merge_fields"]["PLAN"] == "pro"
 
 
+async def test_fields_that_the_audience_lacks_are_made_when_asked_for_with_the_type_of_their_values(
+    partner: Running, connections: Connections
+) -> None:
+    connector = connections.open(make_fields=True)
+    await connector.check_mapping(["PLAN", "SPENT", "SINCE", "VIP"])  # changes nothing
+    with pytest.raises(MappingWrong, match="can have no field A_NAME_THAT_IS_LONG, DATE"):
+        await connector.check_mapping(["a_name_that_is_long", "DATE"])
+    audience = await connector.open_audience(TAG)
+    put(partner, ann="subscribed", bob="subscribed")
+    ann = Member("ann@example.com", {"PLAN": "7", "SPENT": 12.5, "SINCE": "2026-11-20", "VIP": True, "NOT_YET": None})
+    bob = Member("bob@example.com", {"PLAN": None, "SPENT": None, "SINCE": None, "VIP": False, "NOT_YET": None})
+    outcomes = await asyncio.gather(*(connector.add(audience, [who]) for who in (ann, ann, bob)))
+    assert [list(outcome.refused) for outcome in outcomes] == [[], [], []]
+    found = await connector.http.get(f"/lists/{FIRST_LIST}/merge-fields", params={"count": 100})
+    made = {each["tag"]: (each["type"], each["required"], each["public"]) for each in found["merge_fields"][3:]}
+    kinds = {"PLAN": "text", "SPENT": "number", "SINCE": "date", "VIP": "text"}
+    assert made == {tag: (kind, False, False) for tag, kind in kinds.items()}  # nobody has a NOT_YET
+    fields = contact(partner, "ann")["merge_fields"]
+    assert (fields["PLAN"], fields["SPENT"], fields["SINCE"], fields["VIP"]) == ("7", 12.5, "2026-11-20", "true")
+
+
 # removing and listing
 
 
@@ -543,6 +565,8 @@ def test_every_ability_that_is_promised_is_there() -> None:
         Ability.READ: "read_members",
         Ability.CLOSE: "close_audience",
         Ability.PULL: "pull",
+        Ability.RECEIVE: "receive",
+        Ability.LISTEN: "listen",
     }
     assert Mailchimp.abilities == {*methods, Ability.CREATE, Ability.CLEAR}
     assert all(name in vars(Mailchimp) for name in methods.values())

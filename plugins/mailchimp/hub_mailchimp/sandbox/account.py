@@ -124,6 +124,33 @@ CREATE TABLE IF NOT EXISTS unsubscribes (
     at INTEGER NOT NULL,
     PRIMARY KEY (campaign_id, n)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS webhooks (
+    id TEXT PRIMARY KEY,
+    list_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    events TEXT NOT NULL,
+    sources TEXT NOT NULL,
+    secret TEXT NOT NULL,
+    disabled INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook_id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    body BLOB NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    status INTEGER,
+    next_at INTEGER
+);
+CREATE TABLE IF NOT EXISTS batches (
+    id TEXT PRIMARY KEY,
+    operations TEXT NOT NULL,
+    submitted REAL NOT NULL,
+    completed REAL,
+    total INTEGER NOT NULL,
+    errored INTEGER NOT NULL DEFAULT 0,
+    results BLOB
+);
 """
 
 TABLES = (
@@ -137,6 +164,9 @@ TABLES = (
     "recipients",
     "activity",
     "unsubscribes",
+    "webhooks",
+    "deliveries",
+    "batches",
 )
 
 FIRST_FIELDS = (("FNAME", "First Name", "text"), ("LNAME", "Last Name", "text"), ("PHONE", "Phone Number", "phone"))
@@ -153,6 +183,8 @@ class Account:
     db: sqlite3.Connection
     counts: Lagging[tuple[str, str], Any]
     pages: dict[tuple[Any, ...], array[int]] = field(default_factory=dict)
+    signs: bool = True
+    """Whether webhooks that are made now are signed; at Mailchimp, those from before it signed any are not."""
 
     def written(self) -> None:
         """To be called after each write."""

@@ -17,6 +17,7 @@ from hub.testing.sandbox import refuse_admin, transaction
 from hub_mailchimp.sandbox import tags
 from hub_mailchimp.sandbox.account import FIRST_LIST, Account, add_list, now
 from hub_mailchimp.sandbox.contacts import WRITABLE, Contact, brief, contact_of, find, forget, save, subscriber_hash
+from hub_mailchimp.sandbox.happenings import happening, queue, queue_campaign
 from hub_mailchimp.sandbox.merge_fields import fields_of
 from hub_mailchimp.sandbox.simulation import CampaignOrder, send, subscribed
 
@@ -118,6 +119,8 @@ class MailchimpAdmin:
                 "UPDATE contacts SET status = ?, changed = ? WHERE id = ?",
                 [(status, now(), contact.id) for contact in there],
             )
+            for contact in find(self._db, list_id, [each.hash for each in there]).values():
+                queue(self._db, list_id, happening(self._db, status.removesuffix("d"), contact), source="user")
         return {"changed": len(there), "unknown": missing}
 
     async def forget(self, request: Request) -> Response:
@@ -167,6 +170,7 @@ class MailchimpAdmin:
             order = order.model_copy(update={"segment_id": self._tag(wanted, order.list_id)["id"]})
         with self._writing():
             counts = send(self._account, order, subscribed(self._account, order))
+            queue_campaign(self._db, order.list_id, counts["id"])
         return _answer(counts, 201)
 
     def _tag(self, wanted: str, list_id: str | None) -> sqlite3.Row:

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.testing.sandbox import ConcurrencyLimit, Lagging, Limit, Sandbox, open_database
-from hub_mailchimp.sandbox import lists, members, merge_fields, reports, segments
+from hub_mailchimp.sandbox import lists, members, merge_fields, reports, segments, webhooks
 from hub_mailchimp.sandbox.account import API_KEY, SCHEMA, TABLES, Account, begin, wipe
 from hub_mailchimp.sandbox.admin import MailchimpAdmin
+from hub_mailchimp.sandbox.admin_webhooks import WebhookAdmin
 from hub_mailchimp.sandbox.problems import answer, of_status
 from hub_mailchimp.sandbox.web import route
 
@@ -55,8 +56,8 @@ class MailchimpSandbox(Sandbox):
         return Starlette(routes=routes(self._account), exception_handlers={HTTPException: _plain_error})
 
     def admin_routes(self) -> list[Route]:
-        """Contacts, tags and campaigns."""
-        return MailchimpAdmin(self._account).routes()
+        """Contacts, tags, campaigns and webhooks."""
+        return [*MailchimpAdmin(self._account).routes(), *WebhookAdmin(self._account).routes()]
 
     def member_keys(self, method: str, path: str, body: bytes) -> list[str] | None:
         """The addresses of a bulk upsert, or of a bulk tag call (those to remove with a `-` in front)."""
@@ -84,6 +85,7 @@ class MailchimpSandbox(Sandbox):
         wipe(self._account.db)
         self._account.written()
         self._account.counts.clear()
+        self._account.signs = True
 
     def close(self) -> None:
         """Close the files."""
@@ -111,6 +113,9 @@ def routes(account: Account) -> list[Route]:
         route(account, f"{report}/sent-to", get=reports.sent_to),
         route(account, f"{report}/unsubscribed", get=reports.unsubscribed),
         route(account, report, get=reports.get_report),
+        route(account, f"{audience}/webhooks", get=webhooks.list_webhooks, post=webhooks.create),
+        route(account, f"{audience}/webhooks/{{webhook_id}}", get=webhooks.get, patch=webhooks.change,
+              delete=webhooks.delete),
         route(account, "/reports", get=reports.list_reports),
         route(account, "/campaigns/{campaign_id}", get=reports.get_campaign),
         route(account, "/campaigns", get=reports.list_campaigns),
