@@ -108,7 +108,8 @@ def show(name: Name, as_json: Json = False) -> None:
     hub = open_hub()
     found = hub.connections.get(name)
     if as_json:
-        print_json(_figures(found))
+        address = hub.inbound.address(name) if hub.inbound.receives(name) else None
+        print_json({**_figures(found), "receives_at": address})
         return
     zone = hub.workspace.project.timezone
     typer.echo(f"{found.name}: {found.label}, {found.state} {found.message}".rstrip())
@@ -119,6 +120,11 @@ def show(name: Name, as_json: Json = False) -> None:
     for field in hub.connections.fields(found.connector):
         value = "(kept secret)" if field.kind == "secret" else found.settings.get(field.name, "")
         typer.echo(f"  {field.name}: {value}")
+    if hub.inbound.receives(name):
+        typer.echo(f"  receives at: {hub.inbound.address(name)}")
+        typer.echo(f"    The last part is a secret. A partner that signs may use {hub.inbound.address(name, secret=False)}")
+        if not hub.settings.server_url:
+            typer.echo("    Before it comes the address of `hub serve` as the partner sees it (HUB_SERVER_URL).")
 
 
 @app.command()

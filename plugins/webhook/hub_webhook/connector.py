@@ -1,4 +1,5 @@
-"""The webhook connector: tells an address of the user's own who enters and who leaves a cohort.
+"""The webhook connector: tells an address of the user's own who enters and who leaves a cohort, and takes in what
+others push: cohorts, and message events.
 
 It speaks the custom-webhook contract (https://docs.mixpanel.com/docs/cohort-sync/webhooks), so that receivers written
 for that one work, and signs every request by Standard Webhooks.
@@ -19,6 +20,7 @@ from hub import (
     Account,
     Audience,
     Connector,
+    InboundRequest,
     Limits,
     Matching,
     MatchKey,
@@ -26,13 +28,19 @@ from hub import (
     Outcome,
     Page,
     PartnerClient,
+    Received,
+    Reply,
+    SettingsWrong,
     signature_headers,
     signing_secrets,
 )
+from hub_webhook import incoming
 from hub_webhook.answers import explain, read
 from hub_webhook.envelope import MEMBERS_A_PAGE, TEST_COHORT, Action, cohort_id, envelope, message_id, row
+from hub_webhook.events import MESSAGE_EVENTS
 from hub_webhook.settings import WebhookSettings
 
+_NOWHERE = "https://receives-only.invalid"  # RFC 2606: no such name is ever given
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -53,7 +61,8 @@ class Webhook(Connector):
         default_interval=timedelta(minutes=30),
         source=docs_url,
     )
-    abilities = frozenset({Ability.REMOVE, Ability.CLOSE})
+    abilities = frozenset({Ability.REMOVE, Ability.CLOSE, Ability.RECEIVE})
+    message_events = MESSAGE_EVENTS
 
     def __init__(self, settings: WebhookSettings, http: PartnerClient) -> None:
         super().__init__(settings, http)
@@ -70,10 +79,13 @@ class Webhook(Connector):
     @classmethod
     def base_url(cls, settings: WebhookSettings) -> str:
         """The receiver's address."""
-        return settings.base_url
+        return settings.base_url or _NOWHERE
 
     async def check(self) -> Account:
         """Send a test: that nobody leaves the cohort 0, which no sync writes. Nothing changes at the receiver."""
+        if not self.settings.base_url:
+            own = hashlib.blake2b(self._signed_by[-1].encode(), digest_size=12).hexdigest()
+            return Account(id=f"receives:{own}", label="receives only")
         audience = Audience({"cohort": TEST_COHORT}, "Test of the connection")
         await self._send("remove_members", audience, [], _alone())
         address = urlsplit(self.settings.base_url)
@@ -84,6 +96,11 @@ class Webhook(Connector):
 
     async def open_audience(self, name: str) -> Audience:
         """The cohort of that name. Nothing is sent: a receiver makes a cohort when its first members come."""
+        if not self.settings.base_url:
+            raise SettingsWrong(
+                "This connection only receives: it has no address that a cohort could be sent to.",
+                hint="Give it one with `hub connection edit NAME --set base_url=...`.",
+            )
         return Audience({"cohort": cohort_id(name)}, name)
 
     async def add(self, audience: Audience, members: Sequence[Member]) -> Outcome:
@@ -105,6 +122,18 @@ class Webhook(Connector):
     async def close_audience(self, audience: Audience) -> None:
         """Send the whole cohort anew with `members`: nobody. The contract knows no way to delete one."""
         await self._send("members", audience, [], _alone())
+
+    def verify(self, request: InboundRequest) -> None:
+        """By signature, Basic authentication or the secret address; see `hub_webhook.incoming`."""
+        incoming.verify(request, self.settings)
+
+    def reply(self, request: InboundRequest) -> Reply:
+        """The contract's answer."""
+        return incoming.reply(request)
+
+    def receive(self, request: InboundRequest) -> Received:
+        """Pages of cohorts, and message events."""
+        return incoming.received(request)
 
     async def _send(self, action: Action, audience: Audience, members: Sequence[Member], page: Page) -> Outcome:
         body = envelope(

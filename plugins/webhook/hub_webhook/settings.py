@@ -21,8 +21,9 @@ class WebhookSettings(ConnectorSettings):
     """The settings of one webhook."""
 
     base_url: str = Field(
+        default="",
         title="URL",
-        description="Where the receiver listens. It may be changed later.",
+        description="Where the receiver listens. It may be changed later. Without one, the connection only receives.",
     )
     signing_secret: SecretStr = Field(
         default_factory=lambda: SecretStr(new_signing_secret()),
@@ -52,10 +53,30 @@ class WebhookSettings(ConnectorSettings):
         description="What is sent as mixpanel_project_id. Choose another when two hubs call one receiver.",
     )
 
+    inbound_secret: SecretStr = Field(
+        default=SecretStr(""),
+        title="Secret of what comes in",
+        description="Verifies message events and pages that are signed by Standard Webhooks: whsec_ and base64 of 24 "
+        "to 64 bytes, given by the sender. While it is being replaced give the new one and the old one, with a blank "
+        "between them.",
+    )
+    inbound_username: str = Field(
+        default="",
+        title="User name of what comes in",
+        description="The Basic authentication with which pages of cohorts come, if the sender has any.",
+    )
+    inbound_password: SecretStr = Field(
+        default=SecretStr(""),
+        title="Password of what comes in",
+        description="The Basic authentication with which pages of cohorts come, if the sender has any.",
+    )
+
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, url: str) -> str:
         url = url.strip()
+        if not url:
+            return ""
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -75,6 +96,13 @@ class WebhookSettings(ConnectorSettings):
         signing_secrets(secret.get_secret_value())
         return secret
 
+    @field_validator("inbound_secret")
+    @classmethod
+    def _can_verify(cls, secret: SecretStr) -> SecretStr:
+        if secret.get_secret_value().strip():
+            signing_secrets(secret.get_secret_value())
+        return secret
+
     @field_validator("headers")
     @classmethod
     def _are_headers(cls, headers: SecretStr) -> SecretStr:
@@ -85,6 +113,8 @@ class WebhookSettings(ConnectorSettings):
     def _authenticates_once(self) -> WebhookSettings:
         if self.password.get_secret_value() and not self.username:
             raise ValueError("a password needs a user name")
+        if bool(self.inbound_password.get_secret_value()) is not bool(self.inbound_username):
+            raise ValueError("inbound_username and inbound_password belong together")
         if ":" in self.username:
             raise ValueError("a user name of HTTP Basic authentication has no colon")
         if self.username and any(name.lower() == "authorization" for name in self.own_headers()):
@@ -97,7 +127,9 @@ class WebhookSettings(ConnectorSettings):
 
     def secrets(self) -> list[str]:
         """Texts that no message may show."""
-        kept = [self.password.get_secret_value(), *self.signing_secret.get_secret_value().split()]
+        passwords = [self.password.get_secret_value(), self.inbound_password.get_secret_value()]
+        signing = [*self.signing_secret.get_secret_value().split(), *self.inbound_secret.get_secret_value().split()]
+        kept = [*passwords, *signing]
         return [text for text in [*kept, *self.own_headers().values()] if len(text) >= _LEAST_SECRET]
 
 
