@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hub.connectors.containing import containing
 from hub.connectors.fields import validated
 from hub.connectors.guarding import guard_of
+from hub.connectors.matching import match_of
 from hub.store.secrets import open_vault
 
 if TYPE_CHECKING:
@@ -29,4 +30,6 @@ def offline_connector(row: Row[Any], plugins: Plugins, settings: Settings) -> Co
     chosen = validated(kind, {**row.settings, **open_vault(settings).open(row.secrets)})
     with containing(kind):
         address = chosen.base_url or kind.base_url(chosen)
-        return kind(chosen, PartnerClient(address, guard=guard_of(settings), timeout=kind.limits.timeout))
+        made = kind(chosen, PartnerClient(address, guard=guard_of(settings), timeout=kind.limits.timeout))
+    made.match_on = match_of(kind, row.match_keys)
+    return made
