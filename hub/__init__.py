@@ -1,4 +1,18 @@
-"""What a plugin author imports. Names load when first used, so that `import hub` stays light."""
+"""What a plugin author imports. Names load when first used, so that `import hub` stays light.
+
+The promise of compatibility (docs/plugins/reference.md has it in full):
+
+- *Stable* are the names in `__all__`, the hooks, and `hub.testing.sandbox`. Within a major version of the hub none is
+  taken away or changes its meaning; optional arguments, attributes, hooks and abilities may come. What is to go is told
+  by a DeprecationWarning for two minor versions first, from 1.0 on. Until then a minor version may change them, and
+  says so in the changelog with what to write instead.
+- *Provisional* are the names in `PROVISIONAL`, and `hub.testing.conformance`: they may change in any minor version, and
+  checks may be added to the suite.
+- *Everything else* in the hub is its own, and may change at any time.
+
+A plugin says which hub it needs as any package does (`dependencies = ["cohort-hub>=0.1,<0.2"]`), or by `requires_hub =
+">=0.1"` in the module that its entry point names. One that needs another hub is named, and left out.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +44,7 @@ if TYPE_CHECKING:
     from hub.connectors.matching import MatchOn
     from hub.connectors.messages import MessageEvent, MessageEventKind, MessageEvents, Metric, Origin
     from hub.connectors.oauth import OAuth
+    from hub.connectors.observing import ConnectionRef, SyncRun
     from hub.connectors.retry import retry_after
     from hub.connectors.signing import new_signing_secret, signature_headers, signing_secrets
     from hub.errors import (
@@ -71,6 +86,7 @@ _HOMES = {
     "hub.connectors.matching": ("MatchOn",),
     "hub.connectors.messages": ("MessageEvent", "MessageEventKind", "MessageEvents", "Metric", "Origin"),
     "hub.connectors.oauth": ("OAuth",),
+    "hub.connectors.observing": ("ConnectionRef", "SyncRun"),
     "hub.connectors.retry": ("retry_after",),
     "hub.connectors.signing": ("new_signing_secret", "signature_headers", "signing_secrets"),
     "hub.errors": (
@@ -97,6 +113,7 @@ __all__ = [
     "BatchRefused",
     "CohortAction",
     "CohortPage",
+    "ConnectionRef",
     "Connector",
     "ConnectorSettings",
     "CredentialRefused",
@@ -128,6 +145,7 @@ __all__ = [
     "Refusal",
     "Reply",
     "SettingsWrong",
+    "SyncRun",
     "Unknown",
     "Value",
     "Wait",
@@ -137,6 +155,11 @@ __all__ = [
     "signature_headers",
     "signing_secrets",
 ]
+
+PROVISIONAL = frozenset(
+    {"CohortAction", "CohortPage", "ConnectionRef", "InboundRequest", "Received", "Reply", "SyncRun", "Unknown"}
+)
+"""Names that may still change in a minor version: what comes in at the door, and what the hooks around the loop get."""
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from hub.clock import now
 from hub.connectors.messages import MessageEvent, MessageEvents
 from hub.errors import Busy
+from hub.inbound.observed import tell_plugins
 from hub.inbound.origins import note_origins
 from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS
 from hub.lake.typed import property_columns
@@ -63,6 +64,7 @@ def store_events(
                 raise
         else:
             break
+    tell_plugins(workspace, connection_id, connection, fresh)
     return Counter(names[event.kind] for event in fresh)
 
 

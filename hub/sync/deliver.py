@@ -37,6 +37,7 @@ from hub.sync.heap import settled_heap
 from hub.sync.ledger import Ledger
 from hub.sync.members import nonsense, sound
 from hub.sync.noting import Acknowledged, Lost, Owed, Sent, Writer
+from hub.sync.observed import Payload
 from hub.sync.pages import Pages
 from hub.sync.planned import PlannedRows, PlanReader
 from hub.sync.states import Action, BatchState
@@ -56,8 +57,9 @@ NOT_ITS_END = (StoreError, Busy)
 class Delivery:
     """The delivery of one run's plan, resumed or begun.
 
-    `answered(members)` is called after each batch. When `stop` is set, the batches that are under way are waited for
-    and no other leaves. After `finish`, `ended_by` is the error that ended the delivery early, if one did.
+    `answered(members)` is called after each batch, and `payload` changes one before it leaves. When `stop` is set, the
+    batches that are under way are waited for and no other leaves. After `finish`, `ended_by` is the error that ended the
+    delivery early, if one did.
     """
 
     ledger: Ledger
@@ -69,6 +71,7 @@ class Delivery:
     plan: PlanReader
     answered: Callable[[int], None]
     stop: threading.Event
+    payload: Payload
     ended_by: HubError | None = None
     _kinds: Kinds = field(init=False)
     _owed_in_a_row: int = 0
@@ -108,7 +111,10 @@ class Delivery:
     async def _deliver(self, batch: Batch, pages: Pages) -> None:
         rows = await self._rows(batch)
         try:
-            outcome = await self._send(batch, rows.members(batch.action, self._kinds), pages)
+            members: Sequence[Member] = rows.members(batch.action, self._kinds)
+            if batch.action in (Action.ADD, Action.UPDATE):
+                members = await self.payload(members)
+            outcome = await self._send(batch, members, pages)
         except NOT_ITS_END:
             raise
         except HubError as error:

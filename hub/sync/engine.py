@@ -23,6 +23,7 @@ from hub.sync.held import compact
 from hub.sync.holding import REFUSED, REPLACED, end_wait
 from hub.sync.ledger import Ledger
 from hub.sync.models import Progress, Report, Run
+from hub.sync.observed import Observers
 from hub.sync.parties import Parties, parties_of
 from hub.sync.plan import (
     forget_plan,
@@ -51,6 +52,7 @@ class Engine:
         self._connections = connections
         self._ledger = ledger
         self._runs = Runs(workspace.store)
+        self._observers = Observers(workspace, connections, self._runs)
         self._preparation = Preparation(workspace, connections, ledger)
 
     async def carry_out(self, run_id: int, report: Report, stop: threading.Event) -> Run:
@@ -60,6 +62,13 @@ class Engine:
         Raises Interrupted when `stop` was set, and StoreError when a disk is full: then the run can be resumed.
         """
         parties = await asyncio.to_thread(parties_of, self._workspace.store, run_id)
+        await self._observers.before(parties)
+        run = await self._carried_out(parties, report, stop)
+        await self._observers.after(parties)
+        return run
+
+    async def _carried_out(self, parties: Parties, report: Report, stop: threading.Event) -> Run:
+        run_id = parties.run.id
         if self._plan_is_lost(run_id):
             return await asyncio.to_thread(self._give_up, run_id)
         try:
@@ -160,6 +169,7 @@ class Engine:
             plan=PlanReader(plan_file(self._workspace, run.id)),
             answered=answered,
             stop=stop,
+            payload=self._observers.payload(parties),
         )
         await delivery.finish()
         return delivery.ended_by
