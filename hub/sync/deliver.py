@@ -58,8 +58,8 @@ class Delivery:
     """The delivery of one run's plan, resumed or begun.
 
     `answered(members)` is called after each batch, and `payload` changes one before it leaves. When `stop` is set, the
-    batches that are under way are waited for and no other leaves. After `finish`, `ended_by` is the error that ended the
-    delivery early, if one did.
+    batches that are under way are waited for and no other leaves. After `finish`, `ended_by` is the error that ended it
+    early, if one did.
     """
 
     ledger: Ledger
