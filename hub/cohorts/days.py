@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import ibis
 import pyarrow as pa
 
-from hub.cohorts.functions import microseconds
+from hub.lake.functions import microseconds
 
 if TYPE_CHECKING:
     from hub.cohorts.edges import Bounds

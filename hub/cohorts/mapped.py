@@ -7,6 +7,7 @@ People read objects as well, as `o:{"a":1}`.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +44,42 @@ def decode_full(text: str) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53 else value
 
 
+def by_target(texts: Mapping[str, ibis.Value]) -> ibis.Value:
+    """The texts of several targets as one column: a struct, which an engine keeps as a column for each.
+
+    Without targets it is null, because no file holds a struct of nothing.
+    """
+    import ibis
+
+    if not texts:
+        return ibis.null("string")
+    return ibis.struct(dict(zip(field_names(texts), texts.values(), strict=True)))
+
+
+def field_names(targets: Iterable[str]) -> list[str]:
+    """The fields of `by_target`: engines take names that differ in their case alone for one, so each has a number."""
+    return [f"{place} {target}" for place, target in enumerate(targets)]
+
+
+def target_of(field: str) -> str:
+    """The target that a field of `by_target` is of."""
+    return field.partition(" ")[2]
+
+
+def text_for(values: ibis.Value, target: str) -> ibis.Value:
+    """The text of a target in a column of `by_target`, or in the map that the hub's books have; null without one."""
+    import ibis
+
+    kind: Any = values.type()
+    if kind.is_map():
+        from hub.lake.functions import map_value
+
+        found: ibis.Value = map_value(values, target)
+        return found
+    fields = kind.names if kind.is_struct() else ()
+    return next((values[field] for field in fields if target_of(field) == target), ibis.null("string"))
+
+
 def full_text(profiles: ibis.Table, name: str) -> ibis.Value:
     """As `typed_text`, of objects too."""
     import ibis
@@ -62,7 +99,7 @@ def typed_text(profiles: ibis.Table, name: str) -> ibis.Value:
 
     if name == "distinct_id":
         return ibis.literal("s:").concat(profiles.person)
-    from hub.cohorts.functions import map_value
+    from hub.lake.functions import map_value
 
     boolean = map_value(profiles.booleans, name)
     elements = map_value(profiles.lists, name)

@@ -11,8 +11,8 @@ from hub.cohorts.compile import people
 from hub.cohorts.keys import key_columns
 from hub.cohorts.lists.listing import listed_members, listed_people, listed_qualified
 from hub.cohorts.lists.sources import DISTINCT_ID
-from hub.cohorts.mapped import full_text, typed_text
-from hub.cohorts.profile_columns import has_property, mapped, user_id
+from hub.cohorts.mapped import by_target, full_text, typed_text
+from hub.cohorts.profile_columns import has_property, user_id
 from hub.people.views import match_value, normalised
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def qualified(
 
     `match` are the keys by which the partner knows people, in order of preference; `mapping` is target name -> profile
     property. Columns: `person`; `has_profile`, whether the profile has a property; `key` and `invalid`, as of
-    `hub.cohorts.keys`; `mapped`, a map of target name -> typed text (`hub.cohorts.mapped`), without the targets whose
+    `hub.cohorts.keys`; `mapped`, the typed text of each target (`hub.cohorts.mapped.by_target`), null where its
     property is not set. A cohort that brings its own members is exempt from the filter of identified profiles:
     `has_profile` is true for all. Their keys and values are the list's own, else those of the profile.
     """
@@ -94,6 +94,6 @@ def qualified(
         "person",
         has_profile=ibis.coalesce(found.has_profile, False),
         # of columns, not of expressions: each is named several times, and would be worked out as often
-        mapped=mapped({target: found[f"text {place}"] for place, target in enumerate(targets)}),
+        mapped=by_target({target: found[f"text {place}"] for place, target in enumerate(targets)}),
         **key_columns(values),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import ibis
 
-from hub.cohorts.functions import json_elements, json_exists, json_part, json_pointer, json_text, json_type, map_value
+from hub.lake.functions import json_elements, json_exists, json_part, json_pointer, json_text, json_type, map_value
 
 EVENT_COLUMNS = {
     "distinct_id": "distinct_id",

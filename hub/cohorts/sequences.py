@@ -18,7 +18,7 @@ from hub.cohorts.days import MonthsLater
 from hub.cohorts.deeds import Deed, Scan, scanned
 from hub.cohorts.definition import Sequence, ThenDidNot
 from hub.cohorts.edges import Moment, bounds
-from hub.cohorts.functions import microseconds
+from hub.lake.functions import microseconds
 
 if TYPE_CHECKING:
     from datetime import datetime

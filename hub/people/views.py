@@ -16,6 +16,7 @@ import ibis
 import pyarrow as pa
 
 from hub.lake import deduplicated
+from hub.lake.functions import map_value
 from hub.lake.tables import EVENTS, IDENTITY, PROFILES
 
 if TYPE_CHECKING:
@@ -173,10 +174,10 @@ def match_value(profiles: ibis.Table, property_name: str, how: str) -> ibis.Valu
 
     A whole number is its digits.
     """
-    number = profiles.numbers.get(property_name)
+    number = map_value(profiles.numbers, property_name)
     whole = (number == number.round()) & (number.abs() < 2**53)
     digits = whole.ifelse(number.round().cast("int64").cast("string"), ibis.null("string"))
-    return normalised(ibis.coalesce(profiles.strings.get(property_name), digits), how)
+    return normalised(ibis.coalesce(map_value(profiles.strings, property_name), digits), how)
 
 
 def _owned(
@@ -232,9 +233,13 @@ def _newest_profiles(reader: Reader, project: Project, known_at: datetime | None
     # each side reads the table for itself: one table used twice would be kept in memory as a whole
     rows, all_rows = (reader.table(PROFILES, _of(project)) for _ in range(2))
     if known_at is not None:
-        all_rows = all_rows.filter(all_rows.known_at <= known_at)
-    newest = all_rows.group_by("distinct_id").agg(seq=all_rows.seq.max())
-    return rows.semi_join(newest, ["distinct_id", "seq"]).filter(~rows.deleted)
+        rows, all_rows = (each.filter(each.known_at <= known_at) for each in (rows, all_rows))
+    # few ids have several rows: to look for the older rows of these alone is a small join
+    several = all_rows.group_by("distinct_id").agg(newest=all_rows.seq.max(), rows=all_rows.count())
+    several = several.filter(several.rows > 1).select(several_id="distinct_id", newest="newest")
+    found = rows.left_join(several, rows.distinct_id == several.several_id)
+    found = found.filter(found.newest.isnull() | (found.seq == found.newest), ~found.deleted)
+    return found.drop("several_id", "newest")
 
 
 def identity_map(reader: Reader, project: Project, known_at: datetime | None = None) -> ibis.Table | None:

@@ -119,7 +119,7 @@ def _instants(work: ibis.Table, value: ibis.Value) -> ibis.Table:
     whether it is a day alone."""
     import ibis
 
-    from hub.cohorts.functions import clock_microseconds
+    from hub.lake.functions import clock_microseconds
 
     work = work.mutate(
         text=value.startswith("s:").ifelse(value.substr(2).strip(), None),
@@ -148,7 +148,7 @@ def _ahead(instant: ibis.Value, zone: ZoneInfo) -> ibis.Value:
 
 def _shown(work: ibis.Table, part: str) -> ibis.Value:
     """A part of a format: `%z`, or directives that the engine knows."""
-    from hub.cohorts.functions import clock_at
+    from hub.lake.functions import clock_at
 
     if part != "%z":
         return clock_at(work.wall).strftime(part)

@@ -1,4 +1,4 @@
-"""Maps of typed texts as JSON, a column at a time: what a delivery makes members of without a call for each value."""
+"""Typed texts as JSON, a column at a time: what a delivery makes members of without a call for each value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hub.cohorts.mapped import EMPTIED, decode
+from hub.cohorts.mapped import EMPTIED, decode, target_of
 
 _NUMBER = r"^-?[0-9]+(\.[0-9]+|(\.[0-9]+)?[eE][-+]?[0-9]+)$"
 """A number that JSON reads as a double: one without a fraction or an exponent it would not."""
@@ -15,38 +15,40 @@ _ESCAPED = r'["\\\x00-\x1f]'
 """What JSON writes otherwise than it stands in a text."""
 
 
-def documents(maps: pa.MapArray) -> pa.StringArray | None:
-    """A JSON object and a comma for each of `maps` (target -> typed text): its values as `hub.cohorts.mapped.decode`
-    reads them, those that are null left out. None when a value has no JSON that reads back as the same.
+def documents(values: pa.Array) -> pa.StringArray | None:
+    """A JSON object and a comma for each row of `values` (`hub.cohorts.mapped.by_target`): its values as
+    `hub.cohorts.mapped.decode` reads them, those that are null left out. None when a value has no JSON that reads back
+    as the same.
     """
-    offsets = maps.offsets.to_numpy()
-    first, last = int(offsets[0]), int(offsets[-1])
-    targets, texts = (part.slice(first, last - first) for part in (maps.keys, maps.items))
-    there = texts.is_valid()
-    pairs = _pairs(targets.filter(there), texts.filter(there))
-    if pairs is None:
-        return None
-    ends = np.zeros(len(texts) + 1, np.int32)
-    np.cumsum(there.to_numpy(zero_copy_only=False), out=ends[1:])
-    lists = pa.ListArray.from_arrays(pa.array(ends[offsets - first]), pairs)
-    return pc.binary_join_element_wise("{", pc.binary_join(lists, ","), "},", "")
+    members = []
+    for target, texts in columns_of(values).items():
+        written = _json(texts)
+        if written is None:
+            return None
+        members.append(pc.binary_join_element_wise(f"{orjson.dumps(target).decode()}:", written, ",", "").fill_null(""))
+    if not members:
+        return pa.repeat(pa.scalar("{},"), len(values))
+    # not with null_handling="skip": what is null in every column would not have a row any more (pyarrow 26)
+    joined = pc.ascii_rtrim(pc.binary_join_element_wise(*members, ""), ",")
+    return pc.binary_join_element_wise("{", joined, "},", "")
 
 
-def _pairs(targets: pa.StringArray, texts: pa.StringArray) -> pa.StringArray | None:
-    """`"target":value` in JSON for each typed text."""
+def columns_of(values: pa.Array) -> dict[str, pa.StringArray]:
+    """The typed texts of each target, of a column of `hub.cohorts.mapped.by_target`."""
+    if not pa.types.is_struct(values.type):
+        return {}
+    return {target_of(field.name): texts for field, texts in zip(values.type, values.flatten(), strict=True)}
+
+
+def _json(texts: pa.StringArray) -> pa.StringArray | None:
+    """The JSON of each typed text, null where there is none."""
     kinds, rest = pc.utf8_slice_codeunits(texts, 0, 2), pc.utf8_slice_codeunits(texts, 2)
     is_text, is_nothing = pc.equal(kinds, "s:"), pc.equal(texts, EMPTIED)
-    others = pc.invert(pc.or_(is_text, is_nothing))
+    others = pc.and_(pc.invert(pc.or_(is_text, is_nothing)), texts.is_valid())
     if not _read_alike(kinds.filter(others), rest.filter(others)):
         return None
     marks, values = pc.if_else(is_text, '"', ""), pc.if_else(is_nothing, "null", _escaped(rest, is_text))
-    return pc.binary_join_element_wise(_names(targets), marks, values, marks, "")
-
-
-def _names(targets: pa.StringArray) -> pa.StringArray:
-    coded = targets.dictionary_encode()
-    names = [f"{orjson.dumps(name).decode()}:" for name in coded.dictionary.to_pylist()]
-    return pa.DictionaryArray.from_arrays(coded.indices, pa.array(names, pa.string())).cast(pa.string())
+    return pc.binary_join_element_wise(marks, values, marks, "")
 
 
 def _escaped(rest: pa.StringArray, is_text: pa.BooleanArray) -> pa.StringArray:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hub.cohorts.members import qualified
@@ -30,17 +29,9 @@ else has the same value, and goes out for both."""
 INVALID = {"email": "invalid e-mail", "phone": "invalid phone"}
 """Why somebody without a key has none although there is a value, by the normalisation whose rules it breaks."""
 
-_MAP = pa.map_(pa.string(), pa.string())
-MEMBERS = pa.schema(
-    [
-        ("person", pa.string()),
-        ("has_profile", pa.bool_()),
-        ("key", pa.string()),
-        ("mapped", _MAP),
-        ("invalid", pa.string()),
-        ("unusable", _MAP),  # target -> why its value is not sent
-    ]
-)
+MEMBERS = ("person", "has_profile", "key", "mapped", "invalid", "unusable")
+"""The columns of the file: `mapped` has the typed text of each target, and `unusable` why its value is not sent
+(`hub.cohorts.mapped.by_target`)."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +84,16 @@ def write_members(reader: Reader, people: ibis.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".writing")
     if "unusable" not in people.columns:
-        people = people.mutate(unusable=ibis.null("map<string, string>"))
-    rows = people[MEMBERS.names]
+        people = people.mutate(unusable=ibis.null("string"))
+    rows = people[MEMBERS]
     if isinstance(reader, DuckDbReader):  # by all its threads, and not through ours
         reader.backend.raw_sql("SET preserve_insertion_order = false")  # which would keep what is not in turn in memory
         write_rows(reader, rows, unfinished)
     else:
-        with disk(path), pq.ParquetWriter(unfinished, MEMBERS, compression="zstd", compression_level=1) as writer:
+        schema = rows.schema().to_pyarrow()
+        with disk(path), pq.ParquetWriter(unfinished, schema, compression="zstd", compression_level=1) as writer:
             for batch in reader.batches(rows):
-                writer.write_batch(batch.cast(MEMBERS))
+                writer.write_batch(batch.cast(schema))
     keep(unfinished, path)
 
 

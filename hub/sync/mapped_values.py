@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from hub.cohorts.mapped import EMPTIED
+from hub.cohorts.mapped import EMPTIED, by_target, text_for
 from hub.sync.mapping import Field, Fields, Missing
 
 if TYPE_CHECKING:
@@ -16,26 +16,24 @@ if TYPE_CHECKING:
 
 
 def with_values(people: ibis.Table, fields: Fields, zone: ZoneInfo) -> ibis.Table:
-    """Evaluated members with what is to be sent of them in `mapped`, and the map `unusable`: target -> why not.
+    """Evaluated members with what is to be sent of them in `mapped`, and in `unusable` why not, by target too.
 
     `zone` is the project's. A value that is of no use to a step is neither sent nor cleared.
     """
     import ibis
 
-    from hub.cohorts.profile_columns import mapped
-
     targets = sorted(fields)
     nothing = ibis.null("string")
     facts = [name for name in people.columns if name not in ("mapped", "unusable")]
-    begun = {f"value {place}": people.mapped.get(target) for place, target in enumerate(targets)}
+    begun = {f"value {place}": text_for(people.mapped, target) for place, target in enumerate(targets)}
     work = people.select(*facts, **begun, **{f"why {place}": nothing for place in range(len(targets))})
     for place, target in enumerate(targets):
         for step in fields[target].steps:
             work = _stepped(work, place, step, zone)
     return work.select(
         *facts,
-        mapped=mapped({target: _sent(work, place, fields[target]) for place, target in enumerate(targets)}),
-        unusable=mapped({target: work[f"why {place}"] for place, target in enumerate(targets)}),
+        mapped=by_target({target: _sent(work, place, fields[target]) for place, target in enumerate(targets)}),
+        unusable=by_target({target: work[f"why {place}"] for place, target in enumerate(targets)}),
     )
 
 
@@ -44,7 +42,7 @@ def unusable_values(reader: Reader, people: ibis.Table, fields: Fields) -> dict[
     found: dict[str, dict[str, int]] = {}
     for target in sorted(target for target, field in fields.items() if field.steps):
         known = people.filter(people.has_profile, people.key.notnull())
-        refused = known.select(why=known.unusable.get(target)).filter(lambda row: row.why.notnull())
+        refused = known.select(why=text_for(known.unusable, target)).filter(lambda row: row.why.notnull())
         counted = refused.group_by("why").aggregate(values=refused.count())
         rows = [row for batch in reader.batches(counted) for row in batch.to_pylist()]
         if rows:

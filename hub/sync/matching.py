@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hub.cohorts.mapped import text_for
 from hub.sync.evaluated import INVALID, NO_KEY, NO_PROFILE
 from hub.sync.mapped_values import unusable_values
 
@@ -90,7 +91,7 @@ def _unusable(reader: Reader, people: ibis.Table, fields: Fields) -> list[Unusab
     known = people.filter(people.has_profile, people.key.notnull())
     for target, reasons in unusable_values(reader, people, fields).items():
         for reason, values in sorted(reasons.items()):
-            theirs = known.filter(known.unusable.get(target) == reason)
+            theirs = known.filter(text_for(known.unusable, target) == reason)
             shown = [each.person for each in some(reader, theirs)]
             found.append(Unusable(target, fields[target].source, reason, values, shown))
     return found

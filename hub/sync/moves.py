@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.sync.plan_rows import LEAVES
+
 if TYPE_CHECKING:
     import ibis
 
@@ -26,5 +28,5 @@ def moved_first(changes: ibis.Table, going: ibis.Table) -> ibis.Table:
     """The rows of a plan, with those in front that take out an old key of somebody who goes on under another."""
     goes_on = going.select(moving=going.person)
     found = changes.left_join(goes_on, changes.person == goes_on.moving)
-    moves = (found["rank"] == 2) & found.moving.notnull()
+    moves = (found["rank"] == LEAVES) & found.moving.notnull()
     return found.mutate(rank=moves.ifelse(FIRST, found["rank"])).drop("moving")

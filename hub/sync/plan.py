@@ -23,7 +23,7 @@ from hub.people.views import with_person
 from hub.sync.evaluated import count, going
 from hub.sync.held import held_by
 from hub.sync.moves import moved_first, sent_again
-from hub.sync.plan_rows import changes_of, disk, write_sorted
+from hub.sync.plan_rows import LEAVES, Comparing, disk, write_sorted
 from hub.sync.states import Action, Leavers
 
 if TYPE_CHECKING:
@@ -140,17 +140,19 @@ def write_plan(
     wanted, held = going(people, shared=counts.shared), held_by(reader, audience_id)
     if several_kinds:
         held = sent_again(held if identity is None else with_person(held, identity, of="person"), wanted)
-    changes = changes_of(wanted, held, sorted(targets), leavers, once)
+    comparing = Comparing(sorted(targets), leavers, once)
+    changes = comparing.changes(wanted, held)
     changes = with_person(changes, identity, of="person") if identity is not None else changes
     if leavers is Leavers.KEEP or (leavers is Leavers.REMOVE and not can_remove):
-        changes = changes.filter(changes.rank < 2)
+        changes = changes.filter(changes.rank < LEAVES)
     elif several_kinds:
         changes = moved_first(changes, wanted)
-    waiting = _waiting(reader, parked, connector_version)
-    held_back = changes.semi_join(waiting, ["key", "action", "fingerprint"]) if waiting is not None else None
+    waiting, held_back = _waiting(reader, parked, connector_version), None
     if waiting is not None:
-        changes = changes.anti_join(waiting, ["key", "action", "fingerprint"])
-    digest = write_sorted(reader, changes, plan)
+        marked = changes.mutate(action=comparing.action(changes), fingerprint=comparing.fingerprint(changes))
+        held_back = marked.semi_join(waiting, ["key", "action", "fingerprint"])
+        changes = marked.anti_join(waiting, ["key", "action", "fingerprint"])
+    digest = write_sorted(reader, changes, plan, comparing.rows)
     sent = _by_action(reader, reader.files(plan))
     kept_back = _by_action(reader, held_back) if held_back is not None else dict.fromkeys(Action, 0)
     touched = sum(each[action] for each in (sent, kept_back) for action in (Action.ADD, Action.UPDATE))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hub.cohorts.mapped import EMPTIED
+from hub.cohorts.mapped import EMPTIED, by_target, text_for
 from hub.errors import StoreError
 from hub.sync.states import Action, Leavers
 
@@ -18,53 +19,101 @@ if TYPE_CHECKING:
     from hub.lake.reading import DuckDbReader
 
 ROWS_IN_GROUP = 50_000
+ADDED, UPDATED, LEAVES, STAYS = range(4)
+"""The ranks of changes: those of a lower one are delivered first; of the last one, never."""
 
 
-def changes_of(
-    going: ibis.Table, held: ibis.Table, targets: list[str], leavers: Leavers, once: Collection[str] = ()
-) -> ibis.Table:
-    """What is to be done: `rank, action, key, person, fingerprint, send, mapped, before`, a row a key.
+@dataclass(frozen=True)
+class Comparing:
+    """How a cohort is compared with what is held. `targets` are those of its values; `leavers` says what becomes of
+    those who are held and not in the cohort; a value of a target in `once` that is held already is not overwritten.
 
-    `mapped` is what is held once it is done, and `before` what an update finds there: an undo sets it back. A value of
-    a target in `once` that is held already is not overwritten.
+    Two steps, because what is sorted in between is kept as a whole, in memory or on the disk: `changes` has no more
+    than that needs, and `rows` makes the rows of a plan of it.
     """
-    import ibis
 
-    wanted = going.select("key", "person", "mapped")
-    present = held.select("key", "certain", held_person="person", held_mapped="mapped")
-    both = wanted.outer_join(present, "key")
-    is_new = both.certain.isnull()
-    leaves = both.person.isnull()
-    new = {target: both.mapped.get(target) for target in targets}
-    old = {target: both.held_mapped.get(target) for target in targets}
-    for target in once:
-        first = ibis.coalesce(old[target].nullif(EMPTIED), new[target])
-        new[target] = leaves.ifelse(ibis.null("string"), first)
-    differs = {
-        target: new[target].notnull() & (old[target].isnull() | (old[target] != new[target])) for target in targets
-    }
-    anything = ibis.or_(*differs.values()) if differs else ibis.literal(False)
-    everything = is_new | ~both.certain
-    had_any = ibis.or_(*((value != EMPTIED).fill_null(False) for value in old.values())) if old else ibis.literal(False)
-    goes = leaves & had_any if leavers is Leavers.CLEAR else leaves
-    rank = ibis.cases((goes, 2), (leaves, 3), (everything, 0), (anything, 1), else_=3)
-    sent = {target: (everything | differs[target]).ifelse(new[target], ibis.null("string")) for target in targets}
-    stays = {target: ibis.coalesce(new[target], old[target]) for target in targets}
-    if leavers is Leavers.CLEAR:  # what was written is told, to be emptied; nothing of it stays
-        sent = {target: leaves.ifelse(old[target], sent[target]) for target in targets}
-        stays = {target: leaves.ifelse(ibis.null("string"), stays[target]) for target in targets}
-    return both.select(
-        rank=rank,
-        action=ibis.cases(
-            (rank == 0, "add"), (rank == 1, "update"), (rank == 2, str(leavers.action or Action.REMOVE)), else_=""
-        ),
-        key=ibis.coalesce(both.key, both.key_right),
-        person=ibis.coalesce(both.person, both.held_person),
-        fingerprint=fingerprint_of(new),
-        send=map_of(sent),
-        mapped=map_of(stays),
-        before=map_of({target: (rank == 1).ifelse(value, ibis.null("string")) for target, value in old.items()}),
-    ).filter(lambda row: row.rank < 3)
+    targets: Sequence[str]
+    leavers: Leavers = Leavers.REMOVE
+    once: Collection[str] = ()
+
+    def changes(self, going: ibis.Table, held: ibis.Table) -> ibis.Table:
+        """Whoever something is to be done with: `rank, key, person`, and for each target `new N` and `old N`."""
+        import ibis
+
+        new, old = self._columns("new"), self._columns("old")
+        wanted = going.select("key", "person", **self._texts("new", going.mapped))
+        present = held.select("key", "certain", held_person="person", **self._texts("old", held.mapped))
+        both = wanted.outer_join(present, "key")
+        leaves = both.person.isnull()
+        values = {target: both[column] for target, column in new.items()}
+        for target in self.once:
+            first = ibis.coalesce(both[old[target]].nullif(EMPTIED), values[target])
+            values[target] = leaves.ifelse(ibis.null("string"), first)
+        differs = [_differs(values[target], both[old[target]]) for target in self.targets]
+        anything = ibis.or_(*differs) if differs else ibis.literal(False)
+        everything = both.certain.isnull() | ~both.certain
+        goes = leaves
+        if self.leavers is Leavers.CLEAR:
+            had = [(both[column] != EMPTIED).fill_null(False) for column in old.values()]
+            goes = leaves & ibis.or_(*had) if had else ibis.literal(False)
+        return both.select(
+            rank=ibis.cases((goes, LEAVES), (leaves, STAYS), (everything, ADDED), (anything, UPDATED), else_=STAYS),
+            key=ibis.coalesce(both.key, both.key_right),
+            person=ibis.coalesce(both.person, both.held_person),
+            **{new[target]: value for target, value in values.items()},
+            **{column: both[column] for column in old.values()},
+        ).filter(lambda row: row.rank < STAYS)
+
+    def rows(self, changes: ibis.Table) -> ibis.Table:
+        """The rows of a plan: `action, key, person, fingerprint, send, mapped, before`.
+
+        `mapped` is what is held once it is done, and `before` what an update finds there: an undo sets it back.
+        """
+        import ibis
+
+        nothing = ibis.null("string")
+        new = {target: changes[column] for target, column in self._columns("new").items()}
+        old = {target: changes[column] for target, column in self._columns("old").items()}
+        everything, updates = changes["rank"] == ADDED, changes["rank"] == UPDATED
+        sent = {
+            target: (everything | _differs(new[target], old[target])).ifelse(new[target], nothing) for target in new
+        }
+        stays = {target: ibis.coalesce(new[target], old[target]) for target in new}
+        if self.leavers is Leavers.CLEAR:  # what was written is told, to be emptied; nothing of it stays
+            leaves = ~everything & ~updates
+            sent = {target: leaves.ifelse(old[target], sent[target]) for target in new}
+            stays = {target: leaves.ifelse(nothing, stays[target]) for target in new}
+        return changes.select(
+            action=self.action(changes),
+            key=changes.key,
+            person=changes.person,
+            fingerprint=self.fingerprint(changes),
+            send=by_target(sent),
+            mapped=by_target(stays),
+            before=by_target({target: updates.ifelse(value, nothing) for target, value in old.items()}),
+        )
+
+    def action(self, changes: ibis.Table) -> ibis.Value:
+        """What is to be done with each."""
+        import ibis
+
+        leaving = str(self.leavers.action or Action.REMOVE)
+        rank = changes["rank"]
+        return ibis.cases((rank == ADDED, str(Action.ADD)), (rank == UPDATED, str(Action.UPDATE)), else_=leaving)
+
+    def fingerprint(self, changes: ibis.Table) -> ibis.Value:
+        """What stands for all that is to be written of each."""
+        return fingerprint_of({target: changes[column] for target, column in self._columns("new").items()})
+
+    def _columns(self, of: str) -> dict[str, str]:
+        return {target: f"{of} {place}" for place, target in enumerate(self.targets)}
+
+    def _texts(self, of: str, values: ibis.Value) -> dict[str, ibis.Value]:
+        return {column: text_for(values, target) for target, column in self._columns(of).items()}
+
+
+def _differs(new: ibis.Value, old: ibis.Value) -> ibis.Value:
+    return new.notnull() & (old.isnull() | (old != new))
 
 
 def fingerprint_of(values: Mapping[str, ibis.Value]) -> ibis.Value:
@@ -77,24 +126,17 @@ def fingerprint_of(values: Mapping[str, ibis.Value]) -> ibis.Value:
     return text
 
 
-def map_of(values: Mapping[str, ibis.Value]) -> ibis.Value:
-    """A column of maps from target to text; null where there are no targets."""
-    import ibis
-
-    if not values:
-        return ibis.null("map<string, string>")
-    return ibis.map(ibis.array(list(values)), ibis.array(list(values.values())))
-
-
-def write_sorted(reader: DuckDbReader, changes: ibis.Table, path: Path) -> str:
-    """Write rows of a plan in the order in which they are delivered; returns the digest of the file.
+def write_sorted(
+    reader: DuckDbReader, changes: ibis.Table, path: Path, rows: Callable[[ibis.Table], ibis.Table]
+) -> str:
+    """Write what `rows` makes of changes, in the order in which they are delivered (`rank`, `key`); returns the digest
+    of the file.
 
     Raises StoreError when the disk is full; then there is no file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".writing")
-    ordered = changes.order_by("rank", "key").drop("rank")
-    write_rows(reader, ordered, unfinished)
+    write_rows(reader, rows(changes.order_by("rank", "key")), unfinished)
     with unfinished.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     keep(unfinished, path)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hub.cohorts.mapped import decode
 from hub.connectors.contract import Member, Value
 from hub.connectors.matching import Kinds
 from hub.sync.batches import PlannedMember
-from hub.sync.documents import documents
+from hub.sync.documents import columns_of, documents
 from hub.sync.states import Action
 
 _COLUMNS = ["key", "person", "fingerprint", "send"]
@@ -112,13 +112,11 @@ def _values(rows: pa.RecordBatch) -> list[dict[str, Value | None]]:
     return found
 
 
-def _typed(maps: pa.MapArray) -> Iterator[dict[str, str]]:
+def _typed(values: pa.Array) -> Iterator[dict[str, str]]:
     """The typed texts of each row, by target."""
-    first, last = maps.offsets[0].as_py(), maps.offsets[-1].as_py()
-    targets, texts = (_texts(part.slice(first, last - first)) for part in (maps.keys, maps.items))
-    for start, end in pairwise((maps.offsets.to_numpy() - first).tolist()):
-        pairs = zip(targets[start:end], texts[start:end], strict=True)
-        yield {target: text for target, text in pairs if text is not None}
+    columns = {target: _texts(texts) for target, texts in columns_of(values).items()}
+    for place in range(len(values)):
+        yield {target: texts[place] for target, texts in columns.items() if texts[place] is not None}
 
 
 def _texts(column: Any) -> list[Any]:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from hub.clock import now
 from hub.lake.tables import DELIVERIES, HELD
 from hub.sync.batches import Batch
+from hub.sync.documents import columns_of
 from hub.sync.refused import Refused
 from hub.sync.states import Action, BatchState
 
@@ -139,7 +140,7 @@ def _held_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
         "audience_id": _all(of.audience_id, count, pa.int32()),
         "key": rows.column("key"),
         "person": rows.column("person"),
-        "mapped": rows.column("mapped"),
+        "mapped": _maps(rows.column("mapped")),
         "since": _all(at, count, HELD.schema.field("since").type),
         "certain": pa.array(taken[chosen]),
         "run_id": _all(of.run_id, count, pa.int64()),
@@ -177,6 +178,20 @@ def _delivery_rows(of: Settled, piece: _Piece, at: datetime) -> pa.RecordBatch:
 def _among(rows: pa.RecordBatch, keys: Iterable[str]) -> np.ndarray[Any, Any]:
     wanted = pa.array(list(keys), pa.string())
     return np.asarray(pc.is_in(rows.column("key"), value_set=wanted).to_numpy(zero_copy_only=False))
+
+
+def _maps(values: pa.Array) -> pa.MapArray:
+    """What the books have of a plan's column of values: a map of target -> typed text, without those that are null."""
+    columns = columns_of(values)
+    names, texts = pa.array([*columns], pa.string()), pa.concat_arrays([pa.array([], pa.string()), *columns.values()])
+    count, targets = len(values), len(columns)
+    column, row = np.tile(np.arange(targets), count), np.repeat(np.arange(count), targets)  # row by row
+    found = texts.take(pa.array(column * count + row))
+    there = found.is_valid()
+    ends = np.zeros(count + 1, np.int32)
+    if targets:
+        ends[1:] = np.cumsum(np.asarray(there.to_numpy(zero_copy_only=False)).reshape(count, targets).sum(axis=1))
+    return pa.MapArray.from_arrays(ends, names.take(pa.array(column).filter(there)), found.filter(there))
 
 
 def _all(value: Any, count: int, kind: pa.DataType) -> pa.Array:

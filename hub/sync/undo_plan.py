@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from hub.cohorts.mapped import EMPTIED
+from hub.cohorts.mapped import EMPTIED, by_target, text_for
 from hub.lake.tables import DELIVERIES, PROFILES
 from hub.people.views import with_person
 from hub.store.tables import runs
 from hub.sync.held import held_by
 from hub.sync.plan import Plan, plan_file
-from hub.sync.plan_rows import fingerprint_of, map_of, write_sorted
+from hub.sync.plan_rows import fingerprint_of, write_sorted
 from hub.sync.settle import ACKNOWLEDGED, OWED, REJECTED
 from hub.sync.states import Action, Leavers
 
@@ -96,7 +96,7 @@ def write_undo(
     }
     going = rows.filter(rows.reason.isnull())
     changes = with_person(_turned(going, past.targets, can_clear), identity, of="person")
-    digest = write_sorted(reader, changes, plan)
+    digest = write_sorted(reader, changes, plan, lambda rows: rows.drop("rank"))
     counts = dict.fromkeys(Action, 0)
     written = reader.files(plan)
     for batch in reader.batches(written.group_by("action").aggregate(members=written.count())):
@@ -121,7 +121,7 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
 
     planned = reader.files(past.plan)
     keeps_before = "before" in planned.columns
-    planned = planned if keeps_before else planned.mutate(before=map_of({}))
+    planned = planned if keeps_before else planned.mutate(before=by_target({}))
     planned = planned.select("action", "key", "person", "send", "mapped", "before")
     held = held_by(reader, past.audience_id)
     held = held.select("certain", held_key="key", now_mapped="mapped", now_since="since")
@@ -181,7 +181,7 @@ def _equal(rows: ibis.Table, targets: Sequence[str]) -> ibis.Value:
     """Whether the books still have what the run wrote."""
     import ibis
 
-    same = [_text(rows.mapped.get(target)) == _text(rows.now_mapped.get(target)) for target in targets]
+    same = [_text(text_for(rows.mapped, target)) == _text(text_for(rows.now_mapped, target)) for target in targets]
     return ibis.and_(*same) if same else ibis.literal(True)
 
 
@@ -190,15 +190,15 @@ def _text(value: ibis.Value) -> ibis.Value:
 
 
 def _differs(rows: ibis.Table, target: str) -> ibis.Value:
-    return _text(rows.before.get(target)) != _text(rows.mapped.get(target))
+    return _text(text_for(rows.before, target)) != _text(text_for(rows.mapped, target))
 
 
 def _was_nothing(rows: ibis.Table, target: str) -> ibis.Value:
-    return _differs(rows, target) & rows.before.get(target).isnull()
+    return _differs(rows, target) & text_for(rows.before, target).isnull()
 
 
 def _restored(rows: ibis.Table, target: str) -> ibis.Value:
-    return _differs(rows, target) & rows.before.get(target).notnull()
+    return _differs(rows, target) & text_for(rows.before, target).notnull()
 
 
 def _turned(rows: ibis.Table, targets: Sequence[str], can_clear: bool) -> ibis.Table:
@@ -210,31 +210,31 @@ def _turned(rows: ibis.Table, targets: Sequence[str], can_clear: bool) -> ibis.T
     send: dict[str, ibis.Value] = {}
     stays: dict[str, ibis.Value] = {}
     for target in targets:
-        written, before = rows.mapped.get(target), rows.before.get(target)
+        written, before = text_for(rows.mapped, target), text_for(rows.before, target)
         back = before.fill_null(EMPTIED) if can_clear else before
         send[target] = ibis.cases(
             (adds, nothing),
             (removes, written),
-            (clears, rows.send.get(target)),
+            (clears, text_for(rows.send, target)),
             else_=_differs(rows, target).ifelse(back, nothing),
         )
         stays[target] = ibis.cases(
-            (adds, rows.now_mapped.get(target)),
+            (adds, text_for(rows.now_mapped, target)),
             (removes, written),
-            (clears, rows.send.get(target)),
+            (clears, text_for(rows.send, target)),
             else_=before if can_clear else ibis.coalesce(before, written),
         )
     updates = ~adds & ~removes
-    left = {target: updates.ifelse(rows.mapped.get(target), nothing) for target in targets}
+    left = {target: updates.ifelse(text_for(rows.mapped, target), nothing) for target in targets}
     return rows.select(
         rank=ibis.cases((removes, 0), (adds, 2), else_=1),
         action=ibis.cases((removes, Action.ADD.value), (adds, Action.REMOVE.value), else_=Action.UPDATE.value),
         key=rows.key,
         person=rows.person,
         fingerprint=fingerprint_of(_told(send)),
-        send=map_of(send),
-        mapped=map_of(stays),
-        before=map_of(left),
+        send=by_target(send),
+        mapped=by_target(stays),
+        before=by_target(left),
     )
 
 

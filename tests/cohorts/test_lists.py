@@ -17,6 +17,7 @@ from hub.cohorts.lists.files import Layout
 from hub.cohorts.members import qualified
 from hub.connectors.matching import MatchOn
 from hub.errors import AlreadyExists, InputError, NotFound, UsageError
+from tests.by_target import texts
 from tests.cohorts.asking import rows_of
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_identity, add_profiles
 
@@ -47,7 +48,7 @@ def persons(hub, name):
 
 def going(hub, name, mapping=None, key=EMAIL):
     rows = rows_of(hub.workspace, qualified, hub.cohorts.question(name), match=[key], mapping=mapping or {})
-    return {row["person"]: (row["key"], dict(row["mapped"])) for row in rows}
+    return {row["person"]: (row["key"], texts(row["mapped"])) for row in rows}
 
 
 def test_a_plain_list_is_one_id_a_line_with_blanks_and_its_heading_passed_over(people, tmp_path):

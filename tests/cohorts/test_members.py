@@ -13,6 +13,7 @@ from hub.cohorts.members import members, qualified
 from hub.cohorts.question import Question
 from hub.cohorts.reading import read_definition
 from hub.connectors.matching import MatchOn
+from tests.by_target import texts
 from tests.cohorts.asking import rows_of
 from tests.lake_rows import EventRow, ProfileRow, add_events, add_profiles, make_workspace
 
@@ -93,23 +94,23 @@ def test_the_own_id_may_be_the_key(few):
 def test_mapped_values_come_back_with_their_type_and_missing_ones_are_absent(few):
     names = ("n", "big", "yes", "no", "l", "none", "day", "colon", "distinct_id", "missing")
     found = _qualified(few, mapping={name.upper(): name for name in names})
-    values = {target: decode(text) for target, text in found["ann"]["mapped"]}
+    values = {target: decode(text) for target, text in texts(found["ann"]["mapped"]).items()}
     assert values == {
         "N": 3.0, "BIG": 1e20, "YES": True, "NO": False, "L": ["a,b", 1, None, {"q": '"'}], "NONE": [],
         "DAY": "2026-01-01", "COLON": "s:b:1", "DISTINCT_ID": "ann",
     }  # fmt: skip
     assert isinstance(values["YES"], bool)
     assert isinstance(values["N"], float)
-    assert dict(found["blank"]["mapped"]) == {"DISTINCT_ID": "s:blank"}
-    assert found["ghost"]["mapped"] == []
+    assert texts(found["blank"]["mapped"]) == {"DISTINCT_ID": "s:blank"}
+    assert texts(found["ghost"]["mapped"]) == {}
 
 
 def test_an_object_is_not_mapped(few):
-    assert _qualified(few, mapping={"O": "object"})["deep"]["mapped"] == []
+    assert _qualified(few, mapping={"O": "object"})["deep"]["mapped"] == {"0 O": None}
 
 
-def test_no_mapping_is_an_empty_map(few):
-    assert all(row["mapped"] == [] for row in _qualified(few).values())
+def test_without_a_mapping_nothing_is_mapped(few):
+    assert all(row["mapped"] is None for row in _qualified(few).values())
 
 
 @pytest.mark.parametrize("text", ["", "x", "s", "b:1", "n:x", "l:{}", "q:1", ":a"])

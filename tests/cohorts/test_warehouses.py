@@ -14,6 +14,7 @@ from hub.connectors.matching import MatchOn
 from hub.errors import AddressRefused, AlreadyExists, NotFound, UsageError, WarehouseError
 from hub.settings import Settings
 from hub.store.tables import warehouses
+from tests.by_target import texts
 from tests.cohorts.asking import rows_of
 from tests.cohorts.warehouse_servers import TABLES, postgresql
 from tests.lake_rows import ProfileRow, add_profiles
@@ -58,7 +59,7 @@ def fill(folder, *statements):
 def going(hub, name):
     rows = rows_of(hub.workspace, qualified, hub.cohorts.question(name), match=[EMAIL], mapping=VALUES)
     assert all(row["has_profile"] for row in rows)
-    return {row["person"]: (row["key"], dict(row["mapped"])) for row in rows}
+    return {row["person"]: (row["key"], texts(row["mapped"])) for row in rows}
 
 
 def test_the_rows_of_a_query_are_the_members_with_keys_and_values_of_their_own(shop, tmp_path):

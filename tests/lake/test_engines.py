@@ -73,10 +73,9 @@ def _spelled(expression: ibis.Value) -> str:
 
 
 def test_every_function_of_duckdb_that_expressions_call_has_a_spelling_on_spark():
-    from hub.cohorts import functions
     from hub.cohorts.mapped import typed_text
     from hub.cohorts.properties import JsonValue, Property
-    from hub.lake import duplicates
+    from hub.lake import duplicates, functions
     from hub.lake.tables import PROFILES
 
     rows = ibis.table(ibis.Schema.from_pyarrow(PROFILES.schema), name="rows").mutate(person=ibis.literal("a"))

@@ -18,6 +18,7 @@ from hub.errors import UsageError
 from hub.sync.evaluated import MEMBERS
 from hub.sync.mapped_values import unusable_values, with_values
 from hub.sync.mapping import Missing, changes_of, checked, field_of, fields_of, pairs_of
+from tests.by_target import column, texts
 from tests.sync.tiny import Tiny
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -41,16 +42,19 @@ def engine():
 def sent(engine, fields, values, zone=OSLO):
     """What is sent of members, each with its typed text under every target: (values, why not), member by member."""
     fields = fields_of(fields)
-    rows = [
-        {"person": f"{number:04}", "has_profile": True, "key": f"{number:04}",
-         "mapped": [(target, text) for target in fields if text is not None]}
-        for number, text in enumerate(values)
-    ]  # fmt: skip
-    people = ibis.memtable(pa.Table.from_pylist(rows, schema=MEMBERS).drop(["unusable"]))
+    people = _people([dict.fromkeys(fields, text) for text in values])
     made = with_values(people, fields, zone).order_by("person")
     found = engine.backend.to_pyarrow(made).to_pylist()
-    assert all(set(row) == set(MEMBERS.names) for row in found)
-    return [(dict(row["mapped"]), dict(row["unusable"])) for row in found]
+    assert all(set(row) == set(MEMBERS) for row in found)
+    return [(texts(row["mapped"]), texts(row["unusable"])) for row in found]
+
+
+def _people(rows):
+    """Evaluated members, each with the typed texts of a row, and its number for a name."""
+    names = [f"{number:04}" for number in range(len(rows))]
+    known, invalid = [True] * len(rows), pa.nulls(len(rows), pa.string())
+    columns = {"person": names, "has_profile": known, "key": names, "mapped": column(rows), "invalid": invalid}
+    return ibis.memtable(pa.table(columns))
 
 
 def told(engine, cases):
@@ -60,11 +64,9 @@ def told(engine, cases):
 
 def _told(engine, cases):
     fields = fields_of({f"T{number}": field for number, (field, _, _) in enumerate(cases)})
-    mapped = [(target, case[1]) for target, case in zip(fields, cases, strict=True) if case[1] is not None]
-    row = {"person": "ann", "has_profile": True, "key": "ann", "mapped": mapped}
-    people = ibis.memtable(pa.Table.from_pylist([row], schema=MEMBERS))
+    people = _people([{target: case[1] for target, case in zip(fields, cases, strict=True)}])
     [found] = engine.backend.to_pyarrow(with_values(people, fields, OSLO)).to_pylist()
-    values, why = dict(found["mapped"]), dict(found["unusable"])
+    values, why = texts(found["mapped"]), texts(found["unusable"])
     assert not values.keys() & why.keys()
     return [
         (field, text, why.get(target) or values.get(target))
@@ -145,14 +147,13 @@ def test_clocks_are_those_of_the_zone(engine, zone, instants):
 
 def test_every_field_goes_its_own_way_and_what_is_refused_is_counted(engine):
     fields = fields_of({"A": "p", "B": "p|lower", "C": {"value": "p|lower", "missing": "clear"}})
-    texts = ["s:X", "n:1.0", None]
-    assert sent(engine, fields, texts) == [
+    some = ["s:X", "n:1.0", None]
+    assert sent(engine, fields, some) == [
         ({"A": "s:X", "B": "s:x", "C": "s:x"}, {}),
         ({"A": "n:1.0"}, {"B": "is no text", "C": "is no text"}),  # neither sent nor cleared
         ({"C": EMPTIED}, {}),
     ]
-    rows = [{"person": t, "has_profile": True, "key": t, "mapped": [("A", t), ("B", t)]} for t in texts if t]
-    people = ibis.memtable(pa.Table.from_pylist(rows, schema=MEMBERS).drop(["unusable"]))
+    people = _people([{"A": text, "B": text} for text in some if text])
     fields = {target: fields[target] for target in ("A", "B")}
     assert unusable_values(engine, with_values(people, fields, OSLO), fields) == {"B": {"is no text": 1}}
     assert decode(EMPTIED) is None

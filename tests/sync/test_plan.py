@@ -18,12 +18,12 @@ from hub.lake.lake import Lake
 from hub.lake.reading import reading
 from hub.lake.tables import DELIVERIES, HELD
 from hub.sync.batches import Batch
-from hub.sync.evaluated import MEMBERS
 from hub.sync.held import held_by
 from hub.sync.plan import Plan, write_parked, write_plan
 from hub.sync.refused import Refused
 from hub.sync.settle import Settled, settle
 from hub.sync.states import Action, BatchState
+from tests.by_target import column, texts
 
 AUDIENCE = 7
 
@@ -49,7 +49,7 @@ class World:
     ) -> Plan:
         self.run_id += 1
         members = self.folder / f"{self.run_id}-members.parquet"
-        pq.write_table(pa.Table.from_pylist(people, schema=MEMBERS), members)
+        pq.write_table(_table(people), members)
         with reading(self.lake, threads=1) as reader:
             return write_plan(
                 reader,
@@ -111,12 +111,18 @@ def world(lake, tmp_path) -> World:
     return World(lake, tmp_path)
 
 
+def _table(people: list[dict[str, Any]]) -> pa.Table:
+    facts = {"person": pa.string(), "has_profile": pa.bool_(), "key": pa.string(), "invalid": pa.string()}
+    columns = {name: pa.array([each.get(name) for each in people], kind) for name, kind in facts.items()}
+    return pa.table({**columns, "mapped": column([each["mapped"] for each in people])})
+
+
 def person(name: str, key: str | None = "same", plan: str | None = "s:pro", *, profile: bool = True) -> dict[str, Any]:
     return {
         "person": name,
         "has_profile": profile,
         "key": f"{name}@x.example" if key == "same" else key,
-        "mapped": [("PLAN", plan)] if plan else [],
+        "mapped": {"PLAN": plan} if plan else {},
     }
 
 
@@ -145,15 +151,15 @@ def test_leavers_are_removed_and_joiners_added(world):
 
 
 def test_only_what_changed_is_sent_of_a_member_who_stays(world):
-    both = [("CITY", "s:Oslo"), ("PLAN", "s:pro")]
+    both = {"CITY": "s:Oslo", "PLAN": "s:pro"}
     world.settle(world.plan([{**person("a"), "mapped": both}], targets=("PLAN", "CITY")))
 
-    world.plan([{**person("a"), "mapped": [("CITY", "s:Oslo"), ("PLAN", "s:free")]}], targets=("PLAN", "CITY"))
+    world.plan([{**person("a"), "mapped": {"CITY": "s:Oslo", "PLAN": "s:free"}}], targets=("PLAN", "CITY"))
 
     [row] = world.rows
     assert row["action"] == "update"
-    assert {target: text for target, text in row["send"] if text} == {"PLAN": "s:free"}
-    assert dict(row["mapped"]) == {"CITY": "s:Oslo", "PLAN": "s:free"}
+    assert texts(row["send"]) == {"PLAN": "s:free"}
+    assert texts(row["mapped"]) == {"CITY": "s:Oslo", "PLAN": "s:free"}
 
 
 def test_a_value_that_is_missing_now_erases_nothing(world):

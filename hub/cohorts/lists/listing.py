@@ -16,8 +16,8 @@ import ibis
 
 from hub.cohorts.keys import key_columns
 from hub.cohorts.lists.sources import DISTINCT_ID, EMAIL
-from hub.cohorts.mapped import full_text, typed_text
-from hub.cohorts.profile_columns import has_property, mapped, user_id
+from hub.cohorts.mapped import by_target, full_text, typed_text
+from hub.cohorts.profile_columns import has_property, user_id
 from hub.people.views import MATCH, identity_map, match_value, matched, normalised, owners, people_profiles, with_person
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def listed_qualified(
     values = [
         (on, ibis.coalesce(both[f"own key {place}"], both[f"profile key {place}"])) for place, on in enumerate(match)
     ]
-    return both.select("person", has_profile=ibis.literal(True), mapped=mapped(texts), **key_columns(values))
+    return both.select("person", has_profile=ibis.literal(True), mapped=by_target(texts), **key_columns(values))
 
 
 def _listed(reader: Reader, project: Project, listing: Listing) -> ibis.Table:
