@@ -60,12 +60,19 @@ class Api:
                 self._workspace = _workspace(told, self._settings)
             return self._workspace
 
-    async def track(self, path: str, body: Any = None, *, params: Mapping[str, str] | None = None) -> httpx.Response:
-        """POST to the Track API."""
+    async def track(
+        self, path: str, body: Any, *, params: Mapping[str, str] | None = None
+    ) -> tuple[httpx.Response, dict[str, Any]]:
+        """POST to the Track API; the answer, and its JSON object, empty when it has none.
+
+        Raises PartnerUnavailable when the answer is no JSON: it is not Customer.io's.
+        """
         workspace = await self.workspace()
-        return await self._http.request(
+        response = await self._http.request(
             "POST", workspace.track + path, params=params, body=body, headers=self._as_track
         )
+        document = self._http.json(response)
+        return response, document if isinstance(document, dict) else {}
 
     async def app_get(self, path: str, *, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """GET a JSON object from the App API, trying again while it is busy or away."""

@@ -183,7 +183,9 @@ class CustomerIO(Connector):
         for kind, alike in groupby(sorted(members, key=id_type), key=id_type):
             path = f"/api/v1/segments/{int(audience.ref['segment'])}/{what}"
             try:
-                response = await self._api.track(path, {"ids": [each.key for each in alike]}, params={"id_type": kind})
+                response, _ = await self._api.track(
+                    path, {"ids": [each.key for each in alike]}, params={"id_type": kind}
+                )
             except NotThere as error:
                 self._seen.discard(int(audience.ref["segment"]))
                 raise gone(audience) from error

@@ -49,23 +49,27 @@ async def pull(
 ) -> AsyncIterator[tuple[list[MessageEvent], Cursor]]:
     """The events of one reading, page by page, each with the cursor to go on from.
 
-    `repeatable`: opens and clicks are told too, the first of each delivery. Leave them out where webhooks tell of all
-    of them. The cursor is {marks: {seconds back: end of the last whole reading}, reading: {from, to, back, next}}.
+    `repeatable`: the first open and the first click of each delivery are told, too. Without it webhooks tell of all of
+    them, by other ids: only those are told that were before webhooks began, which is when the last whole reading with
+    them ended, or the first reading of all. The cursor is {marks: {seconds back: end of the last whole reading},
+    opens_until, reading: {from, to, back, next}}.
     """
     marks = {str(back): int(at) for back, at in dict(cursor.get("marks") or {}).items()}
     reading = dict(cursor.get("reading") or {}) or _due(marks, int(time.time()), int(backfill.total_seconds()))
+    begun = int(cursor.get("opens_until") or reading["to"])
     names = _Names(api)
     while True:
         rows, following = await _page(api, reading)
-        events = [event for row in rows for event in _events(row, match_on, repeatable)]
+        events = [event for row in rows for event in _events(row, match_on, None if repeatable else begun)]
         named = [await names.given(event) for event in events]
         if not following or not rows:
-            yield named, {"marks": _moved(marks, reading)}
+            until = int(reading["to"]) if repeatable else begun
+            yield named, {"marks": _moved(marks, reading), "opens_until": until}
             return
         if following == reading.get("next"):
             raise PartnerUnavailable("Customer.io told the same page of messages twice, and no end of them.")
         reading = {**reading, "next": following}
-        yield named, {"marks": marks, "reading": reading}
+        yield named, {"marks": marks, "reading": reading, "opens_until": cursor.get("opens_until")}
 
 
 def _due(marks: Mapping[str, int], at: int, backfill: int) -> dict[str, Any]:
@@ -101,7 +105,7 @@ async def _page(api: Api, reading: dict[str, Any]) -> tuple[list[Row], str]:
     return rows, str(answer.get("next") or "")
 
 
-def _events(row: Row, match_on: Sequence[MatchOn], repeatable: bool) -> Iterator[MessageEvent]:
+def _events(row: Row, match_on: Sequence[MatchOn], opens_until: int | None) -> Iterator[MessageEvent]:
     identifiers = row.get("customer_identifiers") or {"id": row.get("customer_id")}
     match, delivery = whose(identifiers, match_on), str(row.get("id") or "")
     if match is None or not delivery:  # somebody who was deleted for good
@@ -113,7 +117,7 @@ def _events(row: Row, match_on: Sequence[MatchOn], repeatable: bool) -> Iterator
             if metric != "created":
                 log.debug("Customer.io tells of a %s %s, which this plugin does not know", sort, metric)
             continue
-        if kind.metric in REPEATABLE and not repeatable:
+        if kind.metric in REPEATABLE and opens_until is not None and at > opens_until:
             continue
         yield MessageEvent(
             kind=kind.kind,

@@ -7,12 +7,10 @@ https://docs.customer.io/integrations/api/app/tag/customers/getPeopleById/
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-
-import httpx
-import orjson
+from typing import Any
 
 from hub import BatchRefused, Member, PartnerUnavailable, Refusal
 from hub_customerio.answers import errors_of, words_of
@@ -64,8 +62,8 @@ class Upserts:
             if len(content) >= ITEM_BYTES:
                 self._note(member, create, _too_large(member, len(content)))
         for body in bodies([each for each in waiting if len(each[1]) < ITEM_BYTES]):
-            response = await self._api.track("/api/v2/batch", body.content)
-            refused = _refusals(response, body.members)
+            response, told = await self._api.track("/api/v2/batch", body.content)
+            refused = _refusals(errors_of(told) if response.status_code == 207 else [], body.members)
             for member, refusal in zip(body.members, refused, strict=True):
                 self._note(member, create, refusal)
         return [refusal for mark in marks if (refusal := self._answered[mark])]
@@ -92,17 +90,9 @@ async def _known(api: Api, kind: str, keys: list[str]) -> set[str]:
     return {_folded(kind, str(key)) for key in told if key}
 
 
-def _refusals(response: httpx.Response, members: Sequence[Member]) -> list[Refusal | None]:
-    """What became of each member of a body: None is taken. 207 lists those refused; all the others were accepted."""
+def _refusals(errors: Sequence[Mapping[str, Any]], members: Sequence[Member]) -> list[Refusal | None]:
+    """What became of each member of a body: None is taken. A 207 lists those refused; all others were accepted."""
     found: list[Refusal | None] = [None] * len(members)
-    if response.status_code != 207:
-        return found
-    try:
-        errors = errors_of(orjson.loads(response.content))
-    except orjson.JSONDecodeError as error:
-        raise PartnerUnavailable(
-            "Customer.io answered 207 with something that is not JSON.", answer_lost=True
-        ) from error
     for each in errors:
         place = each.get("batch_index")
         if len(members) == 1:

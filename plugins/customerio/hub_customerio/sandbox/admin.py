@@ -34,6 +34,7 @@ class CustomerIOAdmin:
             Route("/_sandbox/segments", self.segments),
             Route("/_sandbox/segments", self.put_segment, methods=["POST"]),
             Route("/_sandbox/segments/{segment:path}/members", self.members),
+            Route("/_sandbox/segments/{segment:path}/members", self.put_members, methods=["POST"]),
             Route("/_sandbox/settle", self.settle, methods=["POST"]),
             Route("/_sandbox/facts", self.facts, methods=["POST"]),
             Route("/_sandbox/messages", self.send, methods=["POST"]),
@@ -102,6 +103,14 @@ class CustomerIOAdmin:
         ).fetchall()
         ids, emails = (sorted(row[name] for row in rows if row[name]) for name in ("id", "email"))
         return _answer({"count": len(rows), "ids": ids, "emails": emails, "people": [_person(row) for row in rows]})
+
+    async def put_members(self, request: Request) -> Response:
+        """Put people into a segment by hand, so that it shows at once: {ids}."""
+        segment = self._segment(request.path_params["segment"])
+        known = self._workspace.find("id", [str(each) for each in (await _json(request)).get("ids", [])])
+        rows = [(segment, row["n"]) for row in known.values()]
+        self._db.executemany("INSERT OR IGNORE INTO members VALUES (?, ?)", rows)
+        return _answer({"put": len(rows)}, 201)
 
     async def settle(self, request: Request) -> Response:
         """Let every change of a segment show now."""

@@ -71,7 +71,7 @@ class Trip(BaseModel):
 
 def send(workspace: Workspace, order: Order, segment: int) -> Json:
     """Make a delivery for everybody in the segment, and queue the webhook's events. Returns counts by metric."""
-    at, db = order.at or now() - 2 * order.spread, workspace.db
+    at, db = order.at or now() - 3 * order.spread, workspace.db
     db.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?)", (order.sort, order.origin, order.name, at))
     workspace.settle()
     people = db.execute(

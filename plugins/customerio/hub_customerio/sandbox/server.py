@@ -27,13 +27,17 @@ LAG = 2.0
 
 
 class CustomerIOSandbox(Sandbox):
-    """Customer.io on this machine. `lag` is how many seconds a change of a segment takes to show."""
+    """Customer.io on this machine. `lag` is how many seconds a change of a segment takes to show.
+
+    `app_rate` is how many App requests a second it lets pass: more for tests that are not about it.
+    """
 
     name = "customerio"
     label = "Customer.io"
     default_port = 8803
 
-    def __init__(self, home: Path, *, keep_bodies: bool = False, lag: float = LAG) -> None:
+    def __init__(self, home: Path, *, keep_bodies: bool = False, lag: float = LAG, app_rate: int = APP_RATE) -> None:
+        self._app_rate = app_rate
         super().__init__(home, keep_bodies=keep_bodies)
         self._workspace = opened(home / "customerio.db", lag)
 
@@ -51,7 +55,7 @@ class CustomerIOSandbox(Sandbox):
         """Ten App requests a second, told without a Retry-After; a thousand Track requests. Concurrency is observed."""
         return [
             ConcurrencyLimit(None),
-            _Of("app", RateLimit(APP_RATE, 1.0, tell=False)),
+            _Of("app", RateLimit(self._app_rate, 1.0, tell=False)),
             _Of("track", RateLimit(TRACK_RATE, 1.0)),
         ]
 
