@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import timedelta
-from typing import Any
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -36,6 +37,8 @@ Explain = Callable[[httpx.Response], PartnerError | None]
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _NOT_CONNECTED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _GATEWAY = {502, 504}
+_IN_MEMORY = 8_000_000
+"""Bytes of a download that are held in memory; more goes to a temporary file."""
 
 
 class _GuardedResolver(AbstractResolver):
@@ -141,8 +144,8 @@ class PartnerClient:
         """Send one request, with a JSON body if one is given, and return an answer below 300.
 
         `path` stands behind the client's address; of a partner with several hosts it may be a whole address. A `body`
-        of bytes is JSON already and is sent as it is, so that it can be signed; `headers` are of this request alone,
-        on top of the client's.
+        of bytes is sent as it is, so that it can be signed, and is JSON unless a header says another `Content-Type`;
+        `headers` are of this request alone, on top of the client's.
         Raises PartnerUnavailable when no usable answer came (`answer_lost` tells whether the request may have
         been carried out), AddressRefused, or what the status means.
         """
@@ -151,7 +154,7 @@ class PartnerClient:
         content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         told = {**self.headers, **(headers or {})}
         if content is not None:
-            told["Content-Type"] = "application/json"
+            told.setdefault("Content-Type", "application/json")
         try:
             async with self._pace.turn() if self._pace else nullcontext():
                 response = await self._exchanged(
@@ -166,6 +169,25 @@ class PartnerClient:
                 await self._pace.hold_off(min(refused.seconds, LONGEST_WAIT))
             raise refused
         return response
+
+    async def download(self, url: str) -> IO[bytes]:
+        """GET a whole address that the partner told, such as a file in its storage; a temporary file with what came.
+
+        None of the client's headers go along: they hold the credential, and the address is somebody else's.
+        Raises PartnerUnavailable and AddressRefused.
+        """
+        await self._check_address(url)
+        file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it is the caller's to close
+        try:
+            async with self._client.stream("GET", url) as response:
+                if response.status_code >= 300:
+                    raise PartnerUnavailable(f"{response.url.host} answered {response.status_code} to a download.")
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk)
+        except httpx.TransportError as error:
+            raise _unanswered("GET", url, error) from error
+        file.seek(0)
+        return cast("IO[bytes]", file)
 
     async def _exchanged(self, request: httpx.Request, content: bytes | None) -> httpx.Response:
         exchange = Exchange(self._secrets, request.method, str(request.url), content)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from hub import Cursor
 from hub_mailchimp.events import Campaign, instant
+from hub_mailchimp.long_reports import Ordered
 
 OVERLAP = timedelta(hours=1)
 """How far behind the last reading the next one begins: reports lag, and clocks differ."""
@@ -58,11 +59,12 @@ class Followed:
 class Following:
     """Every campaign that is still followed. Its size is that of a month's campaigns, whatever they were sent to.
 
-    `listed_at` is when the last whole list of campaigns was asked for.
+    `listed_at` is when the last whole list of campaigns was asked for; `ordered` are readings that Mailchimp works on.
     """
 
     listed_at: datetime | None = None
     campaigns: dict[str, Followed] = field(default_factory=dict)
+    ordered: dict[str, Ordered] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cursor: Cursor) -> Following:
@@ -73,6 +75,7 @@ class Following:
                 name: Followed(_known(sent_at), instant(read_at), int(recipients))
                 for name, (sent_at, read_at, recipients) in cursor.get("campaigns", {}).items()
             },
+            {name: Ordered.of(told) for name, told in cursor.get("ordered", {}).items()},
         )
 
     @property
@@ -83,6 +86,7 @@ class Following:
             "campaigns": {
                 name: [_text(one.sent_at), _text(one.read_at), one.recipients] for name, one in self.campaigns.items()
             },
+            **({"ordered": {name: each.json for name, each in self.ordered.items()}} if self.ordered else {}),
         }
 
     def window(self, at: datetime) -> datetime:
@@ -99,26 +103,36 @@ class Following:
                 campaigns[campaign.id] = replace(known, sent_at=campaign.sent_at)
             elif campaign.sent_at >= new_from:
                 campaigns[campaign.id] = Followed(campaign.sent_at)
-        return Following(at if settled else self.listed_at, campaigns)
+        ordered = {name: each for name, each in self.ordered.items() if name in campaigns}
+        return Following(at if settled else self.listed_at, campaigns, ordered)
 
     def due(self, at: datetime) -> list[str]:
         """Whose reports have to be read now; who waited longest comes first."""
         due = [name for name, one in self.campaigns.items() if one.is_due(at)]
         return sorted(due, key=lambda name: _text(self.campaigns[name].read_at) or "")
 
+    def ordering(self, name: str, ordered: Ordered | None) -> Following:
+        """After a reading of a campaign was handed in to Mailchimp, or (None) need not be waited for."""
+        if self.ordered.get(name) == ordered:
+            return self
+        others = {key: each for key, each in self.ordered.items() if key != name}
+        return replace(self, ordered={**others, **({name: ordered} if ordered else {})})
+
     def read(self, name: str, began: datetime, recipients: int, *, settled: bool) -> Following:
         """After the reports of a campaign were read to their end, beginning at `began`.
 
         If rows may have been missed (not `settled`), it stays as it was, to be read again from the same time on.
         """
+        done = self.ordering(name, None)
         if not settled:
-            return self
+            return done
         one = replace(self.campaigns[name], read_at=began, recipients=recipients)
-        return self.without(name) if one.is_over else replace(self, campaigns={**self.campaigns, name: one})
+        return done.without(name) if one.is_over else replace(done, campaigns={**self.campaigns, name: one})
 
     def without(self, name: str) -> Following:
         """After a campaign was deleted, or is over."""
-        return replace(self, campaigns={key: one for key, one in self.campaigns.items() if key != name})
+        campaigns = {key: one for key, one in self.campaigns.items() if key != name}
+        return replace(self.ordering(name, None), campaigns=campaigns)
 
     def _new_from(self, at: datetime) -> datetime:
         # whoever was away for longer than a month still reads what was sent meanwhile

@@ -6,28 +6,28 @@ all of its reports were read. Whoever is stopped in between, or loses a page, re
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote
 
 from hub import BatchRefused, Cursor, MessageEvent, PartnerClient, PartnerError, PartnerUnavailable
 from hub.clock import now as clock_now
-from hub_mailchimp.events import (
-    Campaign,
-    Row,
-    activity_events,
-    instant,
-    sent_events,
-    unsubscribe_events,
-)
+from hub_mailchimp.events import Campaign
 from hub_mailchimp.following import Followed, Following
-from hub_mailchimp.paging import LARGEST_PAGE, Reading
+from hub_mailchimp.long_reports import GIVEN_UP, LONG, LongReading, Ordered, Patience, StillWorking, order
+from hub_mailchimp.paging import Reading
 from hub_mailchimp.refusals import NotThere
-
-ACTIVITY_PAGE = 500
-"""Rows of `email-activity` in a page: at 1000 Mailchimp's gateway often gives up."""
+from hub_mailchimp.report_kinds import (
+    ACTIVITY,
+    REPORTS,
+    SENT_TO,
+    UNSUBSCRIBED,
+    count,
+    is_before,
+    report_path,
+    since_params,
+    was_there,
+)
 
 _REPORT_FIELDS = "id,campaign_title,subject_line,list_id,send_time"
 
@@ -38,28 +38,38 @@ async def pull(
     *,
     audience: str = "",
     now: Callable[[], datetime] = clock_now,
+    long: int = LONG,
+    patience: Patience | None = None,
 ) -> AsyncIterator[tuple[Sequence[MessageEvent], Cursor]]:
     """Message events since `cursor`, page by page, each with the cursor to go on from.
 
-    With `audience`, only campaigns to that Mailchimp audience are read. `now` gives aware UTC.
+    With `audience`, only campaigns to that Mailchimp audience are read. `now` gives aware UTC. A campaign with more
+    than `long` rows to be read is read through batches, for which this pull waits as long as its `patience` says.
     When the reports of one campaign cannot be had, the others are read all the same, and the error is raised at
     the end. Raises the errors of `hub.errors` below PartnerError.
     """
     following, campaigns = await _list(http, Following.of(cursor), audience, now())
     yield [], following.cursor
+    patience = patience or Patience()
     failure: PartnerError | None = None
     for name in following.due(now()):
         if name not in campaigns:  # the list moved under us and lacks it; the next one has it
             continue
-        reading = CampaignReading(http, campaigns[name], following.campaigns[name], began=now())
+        reading: CampaignReading | LongReading | None = None
         try:
+            reading = await _begun(http, campaigns[name], following, now(), long=long, patience=patience)
+            following = following.ordering(name, reading.ordered)
+            yield [], following.cursor
             async for events in reading.pages():
+                following = following.ordering(name, reading.ordered)
                 yield events, following.cursor
         except NotThere:
             following = following.without(name)
+        except StillWorking:
+            continue
         except (PartnerUnavailable, BatchRefused) as error:
             failure = failure or error
-            continue
+            following = following.ordering(name, reading.ordered if reading else None)
         else:
             following = following.read(name, reading.began, reading.recipients, settled=reading.settled)
         yield [], following.cursor
@@ -76,7 +86,7 @@ async def _list(
         "/reports",
         "reports",
         identity="id",
-        was_there=_dated_before(at, "send_time"),
+        was_there=lambda row: is_before(row.get("send_time"), at),
         params={
             "since_send_time": following.window(at).isoformat(timespec="seconds"),
             "fields": ",".join(f"reports.{name}" for name in _REPORT_FIELDS.split(",")) + ",total_items",
@@ -87,6 +97,26 @@ async def _list(
         told = [campaign for row in rows if (campaign := Campaign.of(row))]
         found |= {campaign.id: campaign for campaign in told if audience in ("", campaign.list_id)}
     return following.listed(found.values(), at, settled=reading.settled), found
+
+
+async def _begun(
+    http: PartnerClient, campaign: Campaign, following: Following, at: datetime, *, long: int, patience: Patience
+) -> CampaignReading | LongReading:
+    """The reading of a campaign: that which was ordered before, a new order for a long one, or page by page."""
+    followed, ordered = following.campaigns[campaign.id], following.ordered.get(campaign.id)
+    if ordered and at - ordered.began < GIVEN_UP:
+        return LongReading(http, campaign, ordered, patience)
+    # the whole list of recipients is only read when it grew: it has no "since", and may have millions of rows
+    recipients = await count(http, campaign, SENT_TO)
+    if recipients > long:
+        grew = recipients != followed.recipients
+        active = await count(http, campaign, ACTIVITY, followed.since)
+        if active + recipients * grew > long:
+            made = await order(
+                http, campaign, began=at, since=followed.since, recipients=recipients, sent=grew, active=active
+            )
+            return LongReading(http, campaign, made, patience)
+    return CampaignReading(http, campaign, followed, at, recipients)
 
 
 @dataclass
@@ -100,65 +130,34 @@ class CampaignReading:
     campaign: Campaign
     followed: Followed
     began: datetime
+    recipients: int
     settled: bool = True
-    recipients: int = -1
+    ordered: Ordered | None = None
 
     async def pages(self) -> AsyncIterator[list[MessageEvent]]:
         """The events, page by page. Activity comes first: it has the exact times of bounces."""
-        async for events in self._events(self._activity(), activity_events):
+        async for events in self._events(ACTIVITY, self._report(ACTIVITY, since_params(self.followed.since))):
             yield events
-        self.recipients = await self._recipients()
         if self.recipients != self.followed.recipients:
-            sent_to = self._report("sent-to", "sent_to")
-            async for events in self._events(sent_to, sent_events):
+            sent_to = self._report(SENT_TO)
+            async for events in self._events(SENT_TO, sent_to):
                 yield events
             self.recipients = sent_to.total
-        unsubscribed = self._report("unsubscribed", "unsubscribes", was_there=_dated_before(self.began, "timestamp"))
-        async for events in self._events(unsubscribed, unsubscribe_events):
+        async for events in self._events(UNSUBSCRIBED, self._report(UNSUBSCRIBED)):
             yield events
 
-    async def _events(
-        self, reading: Reading, events_of: Callable[[Campaign, Row], Iterator[MessageEvent]]
-    ) -> AsyncIterator[list[MessageEvent]]:
+    async def _events(self, report: str, reading: Reading) -> AsyncIterator[list[MessageEvent]]:
         async for rows in reading.pages():
-            yield [event for row in rows for event in events_of(self.campaign, row)]
+            yield [event for row in rows for event in REPORTS[report].events(self.campaign, row)]
         self.settled = self.settled and reading.settled
 
-    def _activity(self) -> Reading:
-        since = self.followed.since
-        params = {"since": since.isoformat(timespec="seconds")} if since else {}
-        return self._report(
-            "email-activity",
-            "emails",
-            params=params,
-            size=ACTIVITY_PAGE,
-            was_there=lambda row: _was_active_before(self.began, row),
+    def _report(self, report: str, params: Mapping[str, str] | None = None) -> Reading:
+        return Reading(
+            self.http,
+            report_path(self.campaign, report),
+            REPORTS[report].rows,
+            identity="email_id",
+            params=params or {},
+            size=REPORTS[report].size,
+            was_there=lambda row: was_there(report, row, self.began),
         )
-
-    async def _recipients(self) -> int:
-        # the whole list of recipients is only read when it grew: it has no "since", and may have millions of rows
-        answer = await self.http.get(
-            self._path("sent-to"), params={"count": 1, "fields": "sent_to.email_id,total_items"}
-        )
-        return int(answer["total_items"])
-
-    def _report(self, report: str, key: str, *, size: int = LARGEST_PAGE, **more: Any) -> Reading:
-        return Reading(self.http, self._path(report), key, identity="email_id", size=size, **more)
-
-    def _path(self, report: str) -> str:
-        return f"/reports/{quote(self.campaign.id, safe='')}/{report}"
-
-
-def _dated_before(at: datetime, name: str) -> Callable[[Row], bool]:
-    return lambda row: _is_before(row.get(name), at)
-
-
-def _was_active_before(at: datetime, row: Row) -> bool:
-    activities = row.get("activity") or ()
-    return not activities or any(_is_before(activity.get("timestamp"), at) for activity in activities)
-
-
-def _is_before(told: Any, at: datetime) -> bool:
-    time = instant(told)
-    # Mailchimp's times have no fraction: one in this very second may be later than `at`
-    return time is None or time < at.replace(microsecond=0)

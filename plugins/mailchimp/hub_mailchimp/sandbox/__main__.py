@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hub.errors import HubError
 from hub.testing.sandbox import Running, serve
-from hub_mailchimp.sandbox.server import STATS_LAG, MailchimpSandbox
+from hub_mailchimp.sandbox.server import BATCH_SECONDS, STATS_LAG, MailchimpSandbox
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,8 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=MailchimpSandbox.default_port, help="0 takes a free one")
     parser.add_argument("--keep-bodies", action="store_true", help="record the bodies of writing calls")
     parser.add_argument("--stats-lag", type=float, default=STATS_LAG, help="seconds that statistics may be old")
+    parser.add_argument("--batch-seconds", type=float, default=BATCH_SECONDS, help="seconds that a batch is worked on")
     given = parser.parse_args(arguments)
-    sandbox = MailchimpSandbox(given.home, keep_bodies=given.keep_bodies, stats_lag=given.stats_lag)
+    sandbox = MailchimpSandbox(
+        given.home, keep_bodies=given.keep_bodies, stats_lag=given.stats_lag, batch_seconds=given.batch_seconds
+    )
     try:
         serve(sandbox, host=given.host, port=given.port, on_ready=_tell)
     except HubError as error:

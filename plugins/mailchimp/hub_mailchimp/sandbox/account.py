@@ -183,6 +183,12 @@ class Account:
     db: sqlite3.Connection
     counts: Lagging[tuple[str, str], Any]
     pages: dict[tuple[Any, ...], array[int]] = field(default_factory=dict)
+    batch_seconds: float = 0.0
+    """How long a batch is worked on."""
+    batch_faults: list[dict[str, Any]] = field(default_factory=list)
+    """Operations of batches that are to fail: {contains, status, count}."""
+    tokens: set[str] = field(default_factory=set)
+    """What OAuth gave, and nobody revoked."""
     signs: bool = True
     """Whether webhooks that are made now are signed; at Mailchimp, those from before it signed any are not."""
 

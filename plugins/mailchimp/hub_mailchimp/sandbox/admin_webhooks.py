@@ -42,6 +42,8 @@ class WebhookAdmin:
             Route("/_sandbox/webhooks/happen", self.happen, methods=["POST"]),
             Route("/_sandbox/webhooks/deliver", self.deliver, methods=["POST"]),
             Route("/_sandbox/webhooks/signing", self.signing, methods=["POST"]),
+            Route("/_sandbox/batches/fail", self.fail, methods=["POST"]),
+            Route("/_sandbox/batches/slow", self.slow, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -90,6 +92,22 @@ class WebhookAdmin:
         """Whether webhooks that are made from now on are signed: {enabled}."""
         self._account.signs = bool((await _json(request)).get("enabled", True))
         return _answer({"enabled": self._account.signs})
+
+    async def fail(self, request: Request) -> Response:
+        """Operations of batches are to fail: {contains: part of the operation's id, status, count?: how many}."""
+        given = await _json(request)
+        fault = {
+            "contains": str(given["contains"]),
+            "status": int(given["status"]),
+            "count": int(given.get("count", 1)),
+        }
+        self._account.batch_faults.append(fault)
+        return _answer(fault)
+
+    async def slow(self, request: Request) -> Response:
+        """How long batches are worked on from now on: {seconds}."""
+        self._account.batch_seconds = float((await _json(request)).get("seconds", 0))
+        return _answer({"seconds": self._account.batch_seconds})
 
     async def _send(self, client: httpx.AsyncClient, row: sqlite3.Row) -> int | None:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "MailChimp"}

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub.testing.sandbox import ConcurrencyLimit, Lagging, Limit, Sandbox, open_database
-from hub_mailchimp.sandbox import lists, members, merge_fields, reports, segments, webhooks
+from hub_mailchimp.sandbox import batches, lists, members, merge_fields, reports, segments, webhooks
 from hub_mailchimp.sandbox.account import API_KEY, SCHEMA, TABLES, Account, begin, wipe
 from hub_mailchimp.sandbox.admin import MailchimpAdmin
 from hub_mailchimp.sandbox.admin_webhooks import WebhookAdmin
@@ -23,20 +23,31 @@ from hub_mailchimp.sandbox.web import route
 
 CONNECTIONS = 10
 """Simultaneous requests per user: https://mailchimp.com/developer/marketing/docs/fundamentals/#throttling"""
+BATCH_SECONDS = 3.0
+"""How long a batch is worked on; at Mailchimp it is seconds to an hour."""
 STATS_LAG = 300.0
 """Seconds for which Mailchimp answers audience statistics from memory."""
 
 
 class MailchimpSandbox(Sandbox):
-    """Mailchimp on this machine. `stats_lag` is how many seconds statistics and `member_count` may be old."""
+    """Mailchimp on this machine. `stats_lag` is how many seconds statistics and `member_count` may be old;
+    `batch_seconds` is how long a batch is worked on."""
 
     name = "mailchimp"
     label = "Mailchimp"
     default_port = 8801
 
-    def __init__(self, home: Path, *, keep_bodies: bool = False, stats_lag: float = STATS_LAG) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        keep_bodies: bool = False,
+        stats_lag: float = STATS_LAG,
+        batch_seconds: float = BATCH_SECONDS,
+    ) -> None:
         super().__init__(home, keep_bodies=keep_bodies)
-        self._account = Account(open_database(home / "mailchimp.db", SCHEMA), Lagging(stats_lag))
+        db = open_database(home / "mailchimp.db", SCHEMA)
+        self._account = Account(db, Lagging(stats_lag), batch_seconds=batch_seconds)
         begin(self._account.db)
 
     def settings(self, url: str) -> dict[str, str]:
@@ -52,8 +63,10 @@ class MailchimpSandbox(Sandbox):
         return "user"
 
     def app(self) -> Starlette:
-        """The API under `/3.0`."""
-        return Starlette(routes=routes(self._account), exception_handlers={HTTPException: _plain_error})
+        """The API under `/3.0`, and the storage that answers of batches are in."""
+        api = routes(self._account)
+        batches_there = batches.Batches(self._account, api)
+        return Starlette(routes=[*batches_there.routes(), *api], exception_handlers={HTTPException: _plain_error})
 
     def admin_routes(self) -> list[Route]:
         """Contacts, tags, campaigns and webhooks."""
@@ -86,6 +99,7 @@ class MailchimpSandbox(Sandbox):
         self._account.written()
         self._account.counts.clear()
         self._account.signs = True
+        self._account.batch_faults.clear()
 
     def close(self) -> None:
         """Close the files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,8 @@ class Call:
     path: Mapping[str, Any]
     query: QueryParams
     body: Json
+    site: str = ""
+    """Where this sandbox is reached, for addresses that it tells."""
 
     def flag(self, name: str) -> bool:
         """A boolean parameter: `true` and `1` are true, anything else is false."""
@@ -80,33 +82,43 @@ class Call:
 Handler = Callable[[Call], Json | None]
 
 
-def route(account: Account, path: str, **handlers: Handler) -> Route:
+class ApiRoute(Route):
     """A route of the API; `handlers` are by lower-case method. A handler that gives None answers 204."""
 
-    async def endpoint(request: Request) -> Response:
-        body = await request.body()
-        try:
-            return _handled(account, request, handlers, body)
-        except Problem as problem:
-            return answer(problem)
+    def __init__(self, account: Account, path: str, handlers: Mapping[str, Handler]) -> None:
+        self.handlers = handlers
 
-    return Route(f"/3.0{path}", endpoint, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            try:
+                return _handled(account, request, handlers, body)
+            except Problem as problem:
+                return answer(problem)
+
+        super().__init__(f"/3.0{path}", endpoint, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+
+
+def route(account: Account, path: str, **handlers: Handler) -> Route:
+    """A route of the API; `handlers` are by lower-case method."""
+    return ApiRoute(account, path, handlers)
 
 
 def _handled(account: Account, request: Request, handlers: Mapping[str, Handler], body: bytes) -> Response:
     if (trigger := request.headers.get("x-trigger-error")) is not None:
         raise named(trigger)
-    authenticate(request.headers.get("authorization"))
+    authenticate(request.headers.get("authorization"), account.tokens)
     method = _method(request)
+    site = str(request.base_url).rstrip("/")
+    call = Call(account, request.path_params, request.query_params, parsed(body), site)
+    return _reply(worked(handlers, method, call), request.query_params)
+
+
+def worked(handlers: Mapping[str, Handler], method: str, call: Call) -> Json | None:
+    """What the handler of a method answers; what it writes is written whole or not at all. Raises Problem."""
     handler = handlers.get(method.lower())
     if handler is None:
         raise of_status(405)
-    call = Call(account, request.path_params, request.query_params, _parsed(body))
-    return _reply(_worked(handler, call, writing=method != "GET"), request.query_params)
-
-
-def _worked(handler: Handler, call: Call, *, writing: bool) -> Json | None:
-    if not writing:
+    if method == "GET":
         return handler(call)
     with transaction(call.account.db):
         result = handler(call)
@@ -114,13 +126,13 @@ def _worked(handler: Handler, call: Call, *, writing: bool) -> Json | None:
     return result
 
 
-def authenticate(header: str | None) -> None:
-    """Let `Basic anything:KEY` and `Bearer KEY` in. Raises Problem 401."""
+def authenticate(header: str | None, tokens: Collection[str] = ()) -> None:
+    """Let `Basic anything:KEY` and `Bearer KEY` in, and tokens that OAuth gave. Raises Problem 401."""
     scheme, _, value = (header or "").partition(" ")
     if not value.strip():
         raise Problem(401, "API Key Missing", "Your request did not include an API key.")
     key = _basic_key(value) if scheme.lower() == "basic" else value.strip() if scheme.lower() == "bearer" else ""
-    if key != API_KEY:
+    if key != API_KEY and key not in tokens:
         raise of_status(401)
 
 
@@ -141,7 +153,8 @@ def _method(request: Request) -> str:
     return override.upper()
 
 
-def _parsed(body: bytes) -> Json:
+def parsed(body: bytes) -> Json:
+    """The JSON object in a body; an empty one when there is none. Raises Problem 400."""
     if not body:
         return {}
     try:
