@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hub.declared.plan import Plan
     from hub.events.service import Events
     from hub.inbound.door import Door
+    from hub.inbound.sequence import Sequenced
     from hub.inbound.service import Inbound
     from hub.intake.rejections import Rejection
     from hub.lake.compaction import Compacted
@@ -229,6 +230,20 @@ class Hub:
 
         return Inbound(self.workspace, self.connections, self.plugins)
 
+    def check_events(self, connection: str, *, person: str = "", since: datetime | None = None) -> Sequenced:
+        """What a partner told back of the newest message, of somebody (any id, or an address) or of anybody.
+
+        Somebody whom the hub does not know is looked for by the address. Raises NotFound (connection), UsageError.
+        """
+        persons: list[str] = []
+        if person:
+            try:
+                persons = [self.person(person, by_email="@" in person, events=0).cluster.person]
+            except NotFound:
+                persons = [person]
+            persons += [f"$match:$email:{person.strip().lower()}"] if "@" in person else []
+        return self.inbound.sequence(connection, persons=persons, since=since)
+
     def door(self) -> Door:
         """Where partners' requests come in, for all projects of this hub."""
         from hub.inbound.door import Door
@@ -306,7 +321,9 @@ class Hub:
         """
         from hub.maintenance import maintain
 
-        return maintain(self.workspace.store, self.workspace.lake, self.settings, stop) + self.forget_attempts()
+        done = maintain(self.workspace.store, self.workspace.lake, self.settings, stop) + self.forget_attempts()
+        forgotten = self.inbound.forget()
+        return [*done, *([f"{forgotten:,} requests of partners are kept no longer."] if forgotten else [])]
 
     def forget_attempts(self) -> list[str]:
         """Remove from the ledger what it need not keep any longer (`ledger_days`). Returns what was done, in words."""

@@ -1,4 +1,4 @@
-"""What is due: syncs and pulls of all projects, one by one. `run-due` does each once, a daemon again and again."""
+"""What is due: syncs, pulls and decoding of all projects. `run-due` does each once, a daemon again and again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hub.clock import now
 from hub.errors import Busy, HubError, Interrupted
+from hub.inbound.log import InboundLog
 from hub.sync.models import Run
 from hub.sync.states import RunState
 from hub.sync.triggers import Trigger
@@ -20,19 +21,20 @@ if TYPE_CHECKING:
 
 DONE, FAILED, HELD, REJECTED = 0, 1, 3, 4
 
-SYNC, PULL = "sync", "pull"
+SYNC, PULL, DECODE = "sync", "pull", "decode"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing that is due: a run of the sync `name` of a project, or a pull of its connection `name`."""
+    """One thing that is due: a run of the sync `name` of a project, a pull of its connection `name`, or decoding what
+    came in at that connection's door."""
 
     kind: str
     project: Project
     name: str
 
     def __str__(self) -> str:
-        return f"message events of {self.name}" if self.kind == PULL else f"sync {self.name}"
+        return f"sync {self.name}" if self.kind == SYNC else f"message events of {self.name}"
 
 
 class Agenda:
@@ -45,16 +47,18 @@ class Agenda:
         self._hub = hub
         self._only = only
         self._hubs: dict[Project, Hub] = {hub.workspace.project: hub}
+        self._inbound = InboundLog(hub.settings.intake_url)
         self.several = False
         """Whether the hub had several projects when it was looked at last."""
 
     def due(self) -> list[Task]:
-        """What is due now: syncs, the longest waiting first, then pulls. One question for each kind, and no loop.
+        """What is due now: syncs, the longest waiting first, then decoding, then pulls. One question for each kind, and
+        no loop.
 
         What a clock that was set back had put off is scheduled anew, and what a process of this machine had in hand
         when it died is free at once. Raises StoreError.
         """
-        from hub.inbound.due import due_pulls
+        from hub.inbound.due import due_decodes, due_pulls
         from hub.store.lease import let_go_of_the_dead
         from hub.store.tables import audiences
         from hub.sync.due import due_syncs, follow_clock
@@ -64,27 +68,33 @@ class Agenda:
         follow_clock(store, at)
         let_go_of_the_dead(store, audiences)
         found = [(SYNC, each.project_id, each.name) for each in due_syncs(store, at)]
+        found += [(DECODE, each.project_id, each.name) for each in due_decodes(store, self._inbound, at)]
         found += [(PULL, each.project_id, each.name) for each in due_pulls(store, self._hub.plugins, at)]
         return [Task(kind, projects[owner], name) for kind, owner, name in found if owner in projects]
 
     def still_due(self, task: Task) -> bool:
         """Whether a task is due now, too: it may have been done or stopped by somebody else."""
-        from hub.inbound.due import due_pulls
+        from hub.inbound.due import due_decodes, due_pulls
 
         hub, at = self.hub_of(task), now()
         if task.kind == SYNC:
             return hub.syncs.is_due(task.name, at)
-        waiting = due_pulls(hub.workspace.store, hub.plugins, at, project_id=task.project.id)
-        return task.name in [each.name for each in waiting]
+        if task.kind == DECODE:
+            waiting = due_decodes(hub.workspace.store, self._inbound, at)
+        else:
+            waiting = due_pulls(hub.workspace.store, hub.plugins, at, project_id=task.project.id)
+        return (task.project.id, task.name) in [(each.project_id, each.name) for each in waiting]
 
     async def do(self, task: Task, stop: threading.Event) -> Run | int:
-        """Do a task: returns how the run ended, or how many new message events were pulled.
+        """Do a task: returns how the run ended, or how many new message events came of it.
 
         Raises Busy when somebody else is at it, Interrupted when `stop` was set, HubError as the two say.
         """
         hub = await asyncio.to_thread(self.hub_of, task)
         if task.kind == SYNC:
             return await hub.syncs.run(task.name, trigger=Trigger.SCHEDULE.value, stop=stop)
+        if task.kind == DECODE:
+            return (await asyncio.to_thread(hub.inbound.decode, task.name, stop=stop)).new
         return (await hub.inbound.pull(task.name, stop=stop)).new
 
     def title(self, task: Task) -> str:
@@ -107,10 +117,12 @@ class Agenda:
 
 @dataclass
 class Due:
-    """What one round did: runs, new message events by connection, and problems by sync or connection."""
+    """What one round did: runs, new message events by connection (`pulled`, and `received` at the door), and problems
+    by sync or connection."""
 
     runs: list[Run] = field(default_factory=list)
     pulled: dict[str, int] = field(default_factory=dict)
+    received: dict[str, int] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -125,7 +137,7 @@ class Due:
 
 
 async def run_due(hub: Hub, *, say: Callable[[str], None], stop: threading.Event, only: bool = False) -> Due:
-    """Run every sync that is due, then those that follow one that ran, and pull the message events that are due.
+    """Run every sync that is due, then those that follow one that ran, and take in the message events that are due.
 
     One after another, of all projects (with `only`, of this hub's). One that fails does not keep the others from
     running. `say` is told each step. An audience that somebody else works on is left to him. What has arrived by now
@@ -172,6 +184,8 @@ async def _do(agenda: Agenda, task: Task, due: Due, *, say: Callable[[str], None
     else:
         if isinstance(done, Run):
             due.runs.append(done)
+        elif task.kind == DECODE:
+            due.received[name] = done
         else:
             due.pulled[name] = done
 

@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     """How many connections the server holds open at once."""
 
     server_url: str = ""
-    """Where partners reach the server, such as https://hub.example.com: what `hub connection show` tells them to use."""
+    """Where partners reach the server, such as https://hub.example.com; what `hub connection show` begins with."""
     inbound_days: int = Field(default=30, ge=0)
     """For how many days a partner's request is kept after it was decoded, so that it can be decoded again."""
     inbound_parked_days: int = Field(default=365, ge=1)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hub.app import Hub
+from hub.cli.connection_events import check_events
 from hub.cli.context import Json, Yes, confirm, interactive, open_hub, print_json, print_table, say, say_what_goes
 from hub.clock import ago, shown
 from hub.connectors.connection import CONNECTED, Connection
@@ -78,8 +79,30 @@ def edit(name: Name, settings: Settings = None, match: Match = None, as_json: Js
 
 
 @app.command()
-def check(name: Name, as_json: Json = False) -> None:
-    """Ask the partner whether the connection works. Changes nothing there."""
+def check(
+    name: Name,
+    events: Annotated[
+        bool,
+        typer.Option("--events", help="What was told back of the newest message: sent, delivered, opened."),
+    ] = False,
+    person: Annotated[
+        str, typer.Option("--person", metavar="PERSON", help="With --events: to whom, by any id or address.")
+    ] = "",
+    since: Annotated[
+        str, typer.Option("--since", metavar="WHEN", help="With --events: a day or an instant; seven days ago.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Ask the partner whether the connection works. Changes nothing there.
+
+    With --events: send a message to yourself at the partner, open it, and see whether that was told back. Exit code 1
+    when something is missing.
+    """
+    if events:
+        check_events(name, person=person, since=since, as_json=as_json)
+        return
+    if person or since:
+        raise UsageError("--person and --since go with --events.")
     found = asyncio.run(open_hub().connections.check(name))
     if found.state != CONNECTED:
         if as_json:
@@ -122,7 +145,9 @@ def show(name: Name, as_json: Json = False) -> None:
         typer.echo(f"  {field.name}: {value}")
     if hub.inbound.receives(name):
         typer.echo(f"  receives at: {hub.inbound.address(name)}")
-        typer.echo(f"    The last part is a secret. A partner that signs may use {hub.inbound.address(name, secret=False)}")
+        typer.echo(
+            f"    The last part is a secret. A partner that signs may use {hub.inbound.address(name, secret=False)}"
+        )
         if not hub.settings.server_url:
             typer.echo("    Before it comes the address of `hub serve` as the partner sees it (HUB_SERVER_URL).")
 

@@ -168,13 +168,20 @@ def run_due(as_json: Json = False) -> None:
     with interruptible() as stop:
         due = asyncio.run(work(hub, say=say, stop=stop, only=bool(chosen.project)))
     if as_json:
-        print_json({"runs": [run.figures() for run in due.runs], "pulled": due.pulled, "problems": due.problems})
+        print_json(
+            {
+                "runs": [run.figures() for run in due.runs],
+                "pulled": due.pulled,
+                "received": due.received,
+                "problems": due.problems,
+            }
+        )
     else:
         for run in due.runs:
             typer.echo(_sentence(run))
-        for name, new in due.pulled.items():
+        for name, new in [*due.received.items(), *due.pulled.items()]:
             typer.echo(f"{name}: {new} new message events")
-        if not due.runs and not due.pulled and not due.problems:
+        if not due.runs and not due.pulled and not due.received and not due.problems:
             typer.echo("Nothing is due.")
     for name, problem in due.problems.items():
         say(f"{name}: {problem}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def tell(asked: str, *, sync: str, since: str, until: str, as_json: bool) -> None:
     """Print what became of somebody."""
     hub = open_hub()
-    found = hub.why(asked, sync=sync, since=_begin(hub, since), until=at(hub, until))
+    found = hub.why(asked, sync=sync, since=begin(hub, since), until=at(hub, until))
     if as_json:
         print_json(found.figures())
         return
@@ -32,7 +32,7 @@ def tell(asked: str, *, sync: str, since: str, until: str, as_json: bool) -> Non
         typer.echo(harmless(line))
 
 
-def _begin(hub: Hub, text: str) -> datetime | None:
+def begin(hub: Hub, text: str) -> datetime | None:
     """As of `at`, but a day stands for its begin."""
     try:
         return day_start(date.fromisoformat(text), hub.workspace.project.zone)

@@ -29,7 +29,7 @@ from hub.errors import (
 )
 from hub.store.removal import Uses, retire_syncs, uses
 from hub.store.secrets import open_vault
-from hub.store.tables import audiences, connections, pulls, syncs
+from hub.store.tables import audiences, connections, doors, pulls, syncs
 from hub.workspace import Workspace
 
 T = TypeVar("T")
@@ -183,7 +183,8 @@ class Connections:
         row, at = self._row(name), now()
         with self._store.writing() as connection:
             gone = retire_syncs(connection, syncs.c.connection_id == row.id, what=f"The connection {name!r}", at=at)
-            connection.execute(pulls.delete().where(pulls.c.connection_id == row.id))
+            for table in (pulls, doors):
+                connection.execute(table.delete().where(table.c.connection_id == row.id))
             connection.execute(
                 connections.update()
                 .where(connections.c.id == row.id)

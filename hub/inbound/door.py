@@ -163,7 +163,7 @@ class Door:
         except NotVerified as error:
             self.counts.not_verified += 1
             self._note_refused(entrance, error.message)
-            raise Refused(error.message, error.status, hint=error.hint) from error
+            raise Refused(error.message, error.status) from error  # its hint is for the operator
 
     def _failsafe(self, entrance: Entrance, call: Callable[[], T]) -> T:
         """Call a connector before anything is kept. When it fails, the partner is told to try again."""

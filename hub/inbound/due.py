@@ -1,9 +1,9 @@
-"""Which connections' message events are due to be pulled, of all projects of a hub in one question."""
+"""Which connections' message events are due to be pulled or decoded, of all projects of a hub in one question each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -14,12 +14,17 @@ from hub.store.tables import connections, pulls
 
 if TYPE_CHECKING:
     from hub.connectors.plugins import Plugins
+    from hub.inbound.log import InboundLog
     from hub.store.store import Store
+
+
+LEFT_ALONE = timedelta(seconds=3)
+"""For so long what came in is left to the process beside the server that took it in."""
 
 
 @dataclass(frozen=True)
 class DuePull:
-    """A connection whose message events are due."""
+    """A connection whose message events are due, to be pulled or to be decoded."""
 
     project_id: int
     name: str
@@ -50,3 +55,17 @@ def due_pulls(store: Store, plugins: Plugins, at: datetime, *, project_id: int |
         for row in rows
         if row.next_at is None or row.next_at <= at or row.next_at > at + kinds[row.connector].limits.pull_interval
     ]
+
+
+def due_decodes(store: Store, log: InboundLog, at: datetime) -> list[DuePull]:
+    """The connections whose requests wait to be decoded and were left to the server in vain, by project and name."""
+    waiting = [each.connection_id for each in log.waiting() if at - each.oldest_at >= LEFT_ALONE]
+    if not waiting:
+        return []
+    query = (
+        select(connections.c.project_id, connections.c.name)
+        .where(connections.c.id.in_(waiting), connections.c.removed_at.is_(None))
+        .order_by(connections.c.project_id, connections.c.name)
+    )
+    with store.reading() as connection:
+        return [DuePull(row.project_id, row.name) for row in connection.execute(query)]

@@ -95,7 +95,13 @@ class CohortPages:
                 cohort_id = self._left_behind(name, reason)
             if cohort_id is not None:
                 break
-        values: dict[str, Any] = {"cohort_id": cohort_id, "name": page.name, "sessions": {}, "full_at": None, "paged_at": None}
+        values: dict[str, Any] = {
+            "cohort_id": cohort_id,
+            "name": page.name,
+            "sessions": {},
+            "full_at": None,
+            "paged_at": None,
+        }
         key = {"connection_id": self._id, "sender_id": page.cohort}
         with self._store.writing() as connection:
             if not connection.execute(received_cohorts.update().where(*self._this(page)).values(values)).rowcount:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from hub.clock import now
 from hub.connectors.connections import Connections
 from hub.connectors.contract import Ability
 from hub.connectors.messages import MessageEventKind, MessageEvents
-from hub.errors import PluginError, UsageError
+from hub.errors import HubError, PluginError, UsageError
 from hub.inbound.counts import Count, What
 from hub.inbound.decoding import Decoded, Decoder
 from hub.inbound.entrances import PATH, secret_token
@@ -23,6 +25,7 @@ from hub.inbound.origins import Campaign, campaigns
 from hub.inbound.pulling import Pulled, Pulling
 from hub.inbound.requests import Kept, State
 from hub.inbound.round import forget_requests
+from hub.inbound.sequence import Sequenced, sequence
 from hub.store.tables import connections, pulls
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from hub.workspace import Workspace
 
 __all__ = ["Decoded", "Inbound", "Pulled", "Source"]
+
+_LOOKS_BACK = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -173,6 +178,28 @@ class Inbound:
         known, connection_id = self._declared(name), self._connections.get(name).id
         gone = set(left_out(self._store, connection_id)) - kinds_called(known, take) | kinds_called(known, leave)
         leave_out(self._store, self._workspace.settings, connection_id, gone)
+
+    def catch_up(self) -> None:
+        """Decode what waits of every connection of the project, as far as that can be done now."""
+        names = {each.id: each.name for each in self._connections.list()}
+        for waiting in self._log.waiting():
+            if waiting.connection_id in names:
+                with contextlib.suppress(HubError):  # somebody else does it, or it stays, and is shown as waiting
+                    self.decode(names[waiting.connection_id])
+
+    def sequence(self, name: str, *, persons: Sequence[str] = (), since: datetime | None = None) -> Sequenced:
+        """What was told of the newest message through a connection, to one of `persons` or to anybody, since an instant
+        (by default in the last seven days). Raises NotFound, UsageError."""
+        self.catch_up()
+        known, connection_id = self._declared(name), self._connections.get(name).id
+        return sequence(
+            self._workspace,
+            name,
+            known,
+            persons=persons,
+            since=since or now() - _LOOKS_BACK,
+            left_out=left_out(self._store, connection_id),
+        )
 
     def campaigns(self, name: str = "") -> Sequence[Campaign]:
         """What partners call their campaigns, of one connection or of all, with the names before."""
