@@ -40,11 +40,17 @@ def blame(message: str, do: str) -> NoReturn:
 class Bench:
     """One check's view of a subject: the sandbox was reset and prepared for it."""
 
-    def __init__(self, subject: Subject, partner: Running) -> None:
+    def __init__(self, subject: Subject, partner: Running | None) -> None:
         self.subject = subject
-        self.partner = partner
+        self._partner = partner
         self.told: list[str] = []
         """Every text that the connector gave people during the check."""
+
+    @property
+    def partner(self) -> Running:
+        """The running sandbox."""
+        assert self._partner is not None, "a check of facts asks nobody"
+        return self._partner
 
     @property
     def kind(self) -> type[Connector]:

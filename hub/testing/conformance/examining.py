@@ -62,8 +62,8 @@ def serving(subject: Subject, folder: Path) -> Iterator[Running]:
         yield partner
 
 
-def finding(check: Check, subject: Subject, partner: Running) -> Finding:
-    """Make one check."""
+def finding(check: Check, subject: Subject, partner: Running | None) -> Finding:
+    """Make one check; those of facts need no running sandbox."""
     reason = check.left_out(subject)
     if reason:
         return Finding(check.name, check.what, Verdict.LEFT_OUT, reason)
@@ -74,11 +74,12 @@ def finding(check: Check, subject: Subject, partner: Running) -> Finding:
     return Finding(check.name, check.what, Verdict.PASSED)
 
 
-async def _made(check: Check, subject: Subject, partner: Running) -> None:
+async def _made(check: Check, subject: Subject, partner: Running | None) -> None:
     bench = Bench(subject, partner)
-    partner.admin.reset()
-    bench.ask("prepare", partner)
-    partner.admin.forget_requests()
+    if partner:
+        partner.admin.reset()
+        bench.ask("prepare", partner)
+        partner.admin.forget_requests()
     try:
         await check.work(bench)
     except Nonconforming:
