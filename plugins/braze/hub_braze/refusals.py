@@ -109,8 +109,8 @@ def object_refusals(answer: Any, members: Sequence[Member]) -> list[Refusal]:
     """
     reasons: dict[int, list[str]] = defaultdict(list)
     for error in _errors(answer):
-        index = 0 if len(members) == 1 else error.get("index")
-        if not isinstance(index, int) or not 0 <= index < len(members) or error.get("input_array") not in _OURS:
+        index = 0 if len(members) == 1 else _index(error, len(members))
+        if index is None:
             raise BatchRefused(f"Braze refused somebody and did not say whom: {error.get('type')}")
         reasons[index].append(str(error.get("type") or "Braze gave no reason."))
     return [
@@ -119,7 +119,10 @@ def object_refusals(answer: Any, members: Sequence[Member]) -> list[Refusal]:
     ]
 
 
-_OURS = ("attributes", None)
+def _index(error: Mapping[str, Any], count: int) -> int | None:
+    index = error.get("index")
+    ours = error.get("input_array") in ("attributes", None)
+    return index if ours and isinstance(index, int) and 0 <= index < count else None
 
 
 def success(answer: Any, path: str) -> dict[str, Any]:
