@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from hub.app import Hub
+from hub.cli.authorizing import CallbackPort, NoBrowser, WithOAuth, consented
 from hub.cli.connection_events import check_events
 from hub.cli.context import Json, Yes, confirm, interactive, open_hub, print_json, print_table, say, say_what_goes
+from hub.cli.listening import listen_at
 from hub.clock import ago, shown
 from hub.connectors.connection import CONNECTED, Connection
 from hub.connectors.fields import SettingField, from_environment, made_up
@@ -44,16 +46,26 @@ def add(
     name: Name,
     settings: Settings = None,
     match: Match = None,
+    like: Annotated[
+        str, typer.Option("--like", metavar="NAME", help="The account and the settings of another connection.")
+    ] = "",
+    oauth: WithOAuth = False,
+    no_browser: NoBrowser = False,
+    callback_port: CallbackPort = None,
     as_json: Json = False,
 ) -> None:
     """Connect an account at a partner. It is checked first, and kept only if it works.
 
-    Settings come from --set, else from the environment (HUB_<CONNECTOR>_<SETTING>), else they are asked for on a
-    terminal. Secrets are encrypted at rest and never shown again; one that the hub makes is shown this once.
+    Settings come from --set, else from the connection of --like, else from the environment (HUB_<CONNECTOR>_<SETTING>),
+    else they are asked for on a terminal. Secrets are encrypted at rest and never shown again; one that the hub makes
+    is shown this once. With --oauth the account's owner is asked in a browser.
     """
     hub = open_hub()
     kind = hub.plugins.connector(connector)
-    values = {**from_environment(kind), **_given(settings)}
+    copied = hub.connections.copied(like, connector) if like else {}
+    values = {**from_environment(kind), **copied, **_given(settings)}
+    if oauth:
+        values |= consented(hub, kind, values, browser=not no_browser, port=callback_port)
     if interactive():
         values = _asked(hub, connector, values)
     made = made_up(kind, values)
@@ -64,15 +76,28 @@ def add(
 
 
 @app.command()
-def edit(name: Name, settings: Settings = None, match: Match = None, as_json: Json = False) -> None:
+def edit(
+    name: Name,
+    settings: Settings = None,
+    match: Match = None,
+    oauth: WithOAuth = False,
+    no_browser: NoBrowser = False,
+    callback_port: CallbackPort = None,
+    as_json: Json = False,
+) -> None:
     """Change settings of a connection, such as a renewed credential, which is checked first; or how people are matched.
 
     With another match key the next runs move people: the old key out, the new one in. A guard holds the first of them.
+    With --oauth the account's owner is asked again, such as after the consent was revoked.
     """
-    if not settings and match is None:
-        raise UsageError("Nothing to change.", hint="Give what is new with --set NAME=VALUE or --match KEYS.")
-    connections = open_hub().connections
-    found = asyncio.run(connections.edit(name, _given(settings))) if settings else connections.get(name)
+    if not settings and match is None and not oauth:
+        raise UsageError("Nothing to change.", hint="Give what is new with --set NAME=VALUE, --match KEYS or --oauth.")
+    hub = open_hub()
+    connections, given = hub.connections, _given(settings)
+    if oauth:
+        values = {**connections.values(name), **given}
+        given |= consented(hub, connections.kind(name), values, browser=not no_browser, port=callback_port)
+    found = asyncio.run(connections.edit(name, given)) if given else connections.get(name)
     if match is not None:
         found = connections.rematch(name, match)
     _show(found, as_json, "Connected")
@@ -109,6 +134,19 @@ def check(
             print_json(_figures(found))
         raise HubError(f"{found.label} does not work with {name}: {found.message}")
     _show(found, as_json, "Connected")
+
+
+@app.command()
+def listen(
+    name: Name,
+    off: Annotated[bool, typer.Option("--off", help="Send nothing there any more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Have the partner send to the hub's door, by its own API: to this connection's secret address at `server_url`.
+
+    What it signs with is kept. Harmless when repeated; at Mailchimp it makes the audience's webhook anew.
+    """
+    listen_at(name, off=off, as_json=as_json)
 
 
 @app.command("list")

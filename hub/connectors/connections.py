@@ -15,7 +15,7 @@ from hub.clock import now
 from hub.connectors.connection import CONNECTED, WRONG, Connection, Place, state_after
 from hub.connectors.containing import contained, containing
 from hub.connectors.contract import Account, Connector, ConnectorSettings, Option
-from hub.connectors.fields import SettingField, fields_of, split_secrets, validated
+from hub.connectors.fields import SettingField, alike, fields_of, split_secrets, validated
 from hub.connectors.guarding import guard_of
 from hub.connectors.matching import MatchOn, identity_warning, match_of, match_texts
 from hub.connectors.pacing import Pace
@@ -85,6 +85,21 @@ class Connections:
         kind = self._plugins.connector(row.connector)
         settings = validated(kind, {**self._values(row), **values})
         return self.put(name, Tried(kind, settings, await self._account(kind, settings)))
+
+    def copied(self, name: str, connector: str) -> dict[str, Any]:
+        """What another connection to the same account would have alike, secrets included; shown to nobody.
+
+        Not what the account offers to choose from, nor what belongs to one connection alone. Raises NotFound, and
+        UsageError for a connection to another partner.
+        """
+        row = self._row(name)
+        if row.connector != connector:
+            raise UsageError(f"The connection {name!r} is to {row.connector}, not to {connector}.")
+        return {
+            field: value
+            for field, value in self._values(row).items()
+            if field in alike(self._plugins.connector(connector))
+        }
 
     def amend(self, name: str, values: Mapping[str, Any]) -> Connection:
         """Change settings by what the partner itself told, without asking it again. Raises NotFound, UsageError."""

@@ -206,7 +206,8 @@ class ConnectorSettings(BaseModel):
     Secrets are `SecretStr`. Each field has a `title` and a `description`. A secret that the hub can make up has a
     `default_factory`; `hub connection add` shows what was made, once. A field whose choices only the account knows
     is declared with `json_schema_extra={"options": True}`, and `Connector.options` offers them; the account and these
-    choices are the place where the connection's audiences are.
+    choices are the place where the connection's audiences are. What two connections to one account cannot have alike,
+    such as the secret of one webhook, is declared with `json_schema_extra={"own": True}`.
     """
 
     # an error must not show its input: the input may be a secret
@@ -235,6 +236,8 @@ class Connector(ABC):
     limits: ClassVar[Limits]
     abilities: ClassVar[frozenset[Ability]]
     message_events: ClassVar[MessageEvents | None] = None
+    oauth: ClassVar[OAuth | None] = None
+    """How an account is connected by its owner's consent, beside a credential that is copied."""
     match_on: Sequence[MatchOn] = ()
     """By which of its `matching` keys the connection goes, in its order, and from which profile property each has its
     values; the hub sets it before the first call. None: all of them, as they stand."""

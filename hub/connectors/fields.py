@@ -62,6 +62,17 @@ def made_up(connector: type[Connector], values: Mapping[str, Any]) -> dict[str, 
     return made
 
 
+def alike(connector: type[Connector]) -> set[str]:
+    """The settings that two connections to one account have alike: not what the account offers to choose from, what the
+    hub makes up, or what is declared to be of one connection alone (`json_schema_extra={"own": True}`)."""
+    return {
+        name
+        for name, info in connector.Settings.model_fields.items()
+        if info.default_factory is None
+        and not (isinstance(info.json_schema_extra, dict) and info.json_schema_extra.keys() & {"options", "own"})
+    }
+
+
 def validated(connector: type[Connector], values: Mapping[str, Any]) -> ConnectorSettings:
     """The connector's settings made of `values` (texts, or typed values).
 

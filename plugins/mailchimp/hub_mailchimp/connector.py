@@ -35,6 +35,7 @@ from hub import (
     Value,
 )
 from hub_mailchimp import listening, webhooks
+from hub_mailchimp.authorizing import OAUTH, look_up
 from hub_mailchimp.events import MESSAGE_EVENTS
 from hub_mailchimp.merge_fields import MergeFields
 from hub_mailchimp.paging import pages
@@ -71,6 +72,7 @@ class Mailchimp(Connector):
     )
     abilities = frozenset(Ability)
     message_events = MESSAGE_EVENTS
+    oauth = OAUTH
 
     def __init__(self, settings: MailchimpSettings, http: PartnerClient) -> None:
         super().__init__(settings, http)
@@ -84,6 +86,11 @@ class Mailchimp(Connector):
     def base_url(cls, settings: MailchimpSettings) -> str:
         """The API of the account's data centre, unless an address is set. Raises SettingsWrong."""
         return settings.base_url or f"https://{data_centre(settings)}.api.mailchimp.com/3.0"
+
+    @classmethod
+    async def authorized(cls, http: PartnerClient, token: str) -> Mapping[str, str]:
+        """The data centre of the account that gave the token."""
+        return await look_up(http, token)
 
     @classmethod
     def audience_key(cls, name: str) -> str:
@@ -173,7 +180,7 @@ class Mailchimp(Connector):
         return Reply() if request.method in ("GET", "HEAD") else None
 
     def verify(self, request: InboundRequest) -> None:
-        """The signature, made within five minutes of now; of webhooks that are not signed, the key in the address."""
+        """The signature, made within five minutes of now; of webhooks that are not signed, the secret address."""
         webhooks.verify(request, self.settings)
 
     def receive(self, request: InboundRequest) -> Received:

@@ -40,7 +40,10 @@ class Meaning:
     hint: str = ""
 
 
-_NEW_KEY = "Make a new API key in Mailchimp (your profile, Extras, API keys) and set it on this connection."
+_NEW_KEY = (
+    "Make a new API key in Mailchimp (your profile, Extras, API keys) and set it on this connection; if its owner "
+    "consented to it, have the owner asked again: `hub connection edit NAME --oauth`."
+)
 _ROLE = "The key's owner lacks the right to do this: use a key of a user whose role is manager, admin or owner."
 _CONTACT_MAILCHIMP = "Log in to Mailchimp: the account has to be cleared there before its API works again."
 _PAYLOAD = "Look at the mapped properties of this sync."

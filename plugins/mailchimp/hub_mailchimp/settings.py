@@ -65,11 +65,7 @@ class MailchimpSettings(ConnectorSettings):
         title="Webhook signing secret",
         description="What Mailchimp signs the audience's webhook with; it shows the secret once, when the webhook is "
         "made. `hub connection listen` makes one and keeps it.",
-    )
-    webhook_key: SecretStr = Field(
-        default=SecretStr(""),
-        title="Webhook key",
-        description="The `key` in the query of the webhook's address, for webhooks that Mailchimp does not sign.",
+        json_schema_extra={"own": True},
     )
     client_id: str = Field(default="", title="Client id", description=f"The client id {_AN_APP}")
     client_secret: SecretStr = Field(

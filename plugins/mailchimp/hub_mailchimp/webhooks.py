@@ -1,4 +1,4 @@
-"""What an audience's webhook sends: proven by its signature or its key, decoded from its form, told as message events.
+"""What an audience's webhook sends: proven by its signature or its address, decoded, told as message events.
 
 Source: https://mailchimp.com/developer/marketing/guides/sync-audience-data-webhooks/. Deliveries are form-encoded with
 bracketed keys; they come in any order, repeatedly, and without an id of their own.
@@ -20,8 +20,6 @@ from hub_mailchimp.settings import MailchimpSettings
 SIGNATURE = "x-mailchimp-signature"
 WINDOW_SECONDS = 300
 """How far the time in a signature may be from ours. A delivery that is tried again is signed again."""
-KEY = "key"
-"""The parameter of the webhook's address that holds its key."""
 
 _SIGNED = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 _FIELD = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,8})")
@@ -34,20 +32,18 @@ Form = dict[str, Any]
 
 
 def verify(request: InboundRequest, settings: MailchimpSettings) -> None:
-    """Prove that Mailchimp sent this: by the signature when the secret is known, else by the key in the address.
+    """Prove that Mailchimp sent this: by the signature when the secret is known, else by the secret in the address.
 
     Raises NotVerified.
     """
-    secret, key = settings.webhook_secret.get_secret_value(), settings.webhook_key.get_secret_value()
+    secret = settings.webhook_secret.get_secret_value()
     if secret:
         _verify_signature(request, secret)
-    elif not key:
+    elif not request.secret_path:
         raise NotVerified(
-            "No secret of the audience's webhook is known.",
+            "It came to the plain address, and no secret of the audience's webhook is known.",
             hint="Make the webhook with `hub connection listen`, or set webhook_secret.",
         )
-    elif not hmac.compare_digest(request.query.get(KEY, "").encode(), key.encode()):
-        raise NotVerified("The key in the address is not that of the webhook.")
 
 
 def signature(secret: str, at: int, body: bytes) -> str:

@@ -13,6 +13,8 @@ from hub.testing.sandbox import Lagging, transaction
 
 API_KEY = "5a4d6b8c0e1f2a3b4c5d6e7f8091a2b3-us6"
 """The key that the sandbox accepts. It opens nothing but a sandbox."""
+CLIENT_ID, CLIENT_SECRET = "635959587059", "0da3e7744949e1406b7b250051ee1a95"
+"""The app that the sandbox knows. Its redirect addresses are those on this machine."""
 FIRST_LIST = "a6b5da1054"
 """The id of the audience that exists at first start."""
 
@@ -151,6 +153,7 @@ CREATE TABLE IF NOT EXISTS batches (
     errored INTEGER NOT NULL DEFAULT 0,
     results BLOB
 );
+CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 TABLES = (
@@ -167,6 +170,7 @@ TABLES = (
     "webhooks",
     "deliveries",
     "batches",
+    "tokens",
 )
 
 FIRST_FIELDS = (("FNAME", "First Name", "text"), ("LNAME", "Last Name", "text"), ("PHONE", "Phone Number", "phone"))
@@ -187,10 +191,12 @@ class Account:
     """How long a batch is worked on."""
     batch_faults: list[dict[str, Any]] = field(default_factory=list)
     """Operations of batches that are to fail: {contains, status, count}."""
-    tokens: set[str] = field(default_factory=set)
-    """What OAuth gave, and nobody revoked."""
     signs: bool = True
     """Whether webhooks that are made now are signed; at Mailchimp, those from before it signed any are not."""
+
+    def knows(self, token: str) -> bool:
+        """Whether OAuth gave this token, and nobody revoked it."""
+        return self.db.execute("SELECT 1 FROM tokens WHERE token = ?", (token,)).fetchone() is not None
 
     def written(self) -> None:
         """To be called after each write."""

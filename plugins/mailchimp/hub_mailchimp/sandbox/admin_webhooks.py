@@ -44,6 +44,7 @@ class WebhookAdmin:
             Route("/_sandbox/webhooks/signing", self.signing, methods=["POST"]),
             Route("/_sandbox/batches/fail", self.fail, methods=["POST"]),
             Route("/_sandbox/batches/slow", self.slow, methods=["POST"]),
+            Route("/_sandbox/oauth/revoke", self.revoke, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -103,6 +104,12 @@ class WebhookAdmin:
         }
         self._account.batch_faults.append(fault)
         return _answer(fault)
+
+    async def revoke(self, request: Request) -> Response:
+        """The account's owner takes back every consent: no token is good any more."""
+        with transaction(self._db):
+            gone = self._db.execute("DELETE FROM tokens").rowcount
+        return _answer({"revoked": gone})
 
     async def slow(self, request: Request) -> Response:
         """How long batches are worked on from now on: {seconds}."""

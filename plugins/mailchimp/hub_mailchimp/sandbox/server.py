@@ -18,6 +18,7 @@ from hub_mailchimp.sandbox import batches, lists, members, merge_fields, reports
 from hub_mailchimp.sandbox.account import API_KEY, SCHEMA, TABLES, Account, begin, wipe
 from hub_mailchimp.sandbox.admin import MailchimpAdmin
 from hub_mailchimp.sandbox.admin_webhooks import WebhookAdmin
+from hub_mailchimp.sandbox.oauth import OAuth
 from hub_mailchimp.sandbox.problems import answer, of_status
 from hub_mailchimp.sandbox.web import route
 
@@ -63,10 +64,10 @@ class MailchimpSandbox(Sandbox):
         return "user"
 
     def app(self) -> Starlette:
-        """The API under `/3.0`, and the storage that answers of batches are in."""
+        """The API under `/3.0`, OAuth, and the storage that answers of batches are in."""
         api = routes(self._account)
-        batches_there = batches.Batches(self._account, api)
-        return Starlette(routes=[*batches_there.routes(), *api], exception_handlers={HTTPException: _plain_error})
+        beside = [*batches.Batches(self._account, api).routes(), *OAuth(self._account).routes()]
+        return Starlette(routes=[*beside, *api], exception_handlers={HTTPException: _plain_error})
 
     def admin_routes(self) -> list[Route]:
         """Contacts, tags, campaigns and webhooks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -106,7 +106,7 @@ def route(account: Account, path: str, **handlers: Handler) -> Route:
 def _handled(account: Account, request: Request, handlers: Mapping[str, Handler], body: bytes) -> Response:
     if (trigger := request.headers.get("x-trigger-error")) is not None:
         raise named(trigger)
-    authenticate(request.headers.get("authorization"), account.tokens)
+    authenticate(request.headers.get("authorization"), account.knows)
     method = _method(request)
     site = str(request.base_url).rstrip("/")
     call = Call(account, request.path_params, request.query_params, parsed(body), site)
@@ -126,13 +126,13 @@ def worked(handlers: Mapping[str, Handler], method: str, call: Call) -> Json | N
     return result
 
 
-def authenticate(header: str | None, tokens: Collection[str] = ()) -> None:
+def authenticate(header: str | None, knows: Callable[[str], bool]) -> None:
     """Let `Basic anything:KEY` and `Bearer KEY` in, and tokens that OAuth gave. Raises Problem 401."""
     scheme, _, value = (header or "").partition(" ")
     if not value.strip():
         raise Problem(401, "API Key Missing", "Your request did not include an API key.")
     key = _basic_key(value) if scheme.lower() == "basic" else value.strip() if scheme.lower() == "bearer" else ""
-    if key != API_KEY and key not in tokens:
+    if key != API_KEY and not knows(key):
         raise of_status(401)
 
 
