@@ -1,4 +1,4 @@
-"""What is due: syncs, pulls and decoding of all projects. `run-due` does each once, a daemon again and again."""
+"""What is due: syncs, pulls, decoding and checks of all projects. `run-due` does each once, a daemon over and over."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from hub.clock import now
+from hub.connectors.connection import CONNECTED
 from hub.errors import Busy, HubError, Interrupted
 from hub.inbound.log import InboundLog
 from hub.sync.models import Run
@@ -21,20 +22,23 @@ if TYPE_CHECKING:
 
 DONE, FAILED, HELD, REJECTED = 0, 1, 3, 4
 
-SYNC, PULL, DECODE = "sync", "pull", "decode"
+SYNC, PULL, DECODE, CHECK = "sync", "pull", "decode", "check"
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing that is due: a run of the sync `name` of a project, a pull of its connection `name`, or decoding what
-    came in at that connection's door."""
+    """One thing that is due: a run of the sync `name` of a project; a pull or a check of its connection `name`, or
+    decoding what came in at that connection's door."""
 
     kind: str
     project: Project
     name: str
 
     def __str__(self) -> str:
-        return f"sync {self.name}" if self.kind == SYNC else f"message events of {self.name}"
+        return f"{_SAID.get(self.kind, 'message events of')} {self.name}"
+
+
+_SAID = {SYNC: "sync", CHECK: "connection"}
 
 
 class Agenda:
@@ -52,12 +56,13 @@ class Agenda:
         """Whether the hub had several projects when it was looked at last."""
 
     def due(self) -> list[Task]:
-        """What is due now: syncs, the longest waiting first, then decoding, then pulls. One question for each kind, and
-        no loop.
+        """What is due now: syncs, the longest waiting first, then decoding, then pulls, then checks of connections. One
+        question for each kind, and no loop.
 
         What a clock that was set back had put off is scheduled anew, and what a process of this machine had in hand
         when it died is free at once. Raises StoreError.
         """
+        from hub.connectors.due import due_checks
         from hub.inbound.due import due_decodes, due_pulls
         from hub.store.lease import let_go_of_the_dead
         from hub.store.tables import audiences
@@ -70,31 +75,40 @@ class Agenda:
         found = [(SYNC, each.project_id, each.name) for each in due_syncs(store, at)]
         found += [(DECODE, each.project_id, each.name) for each in due_decodes(store, self._inbound, at)]
         found += [(PULL, each.project_id, each.name) for each in due_pulls(store, self._hub.plugins, at)]
+        found += [(CHECK, each.project_id, each.name) for each in due_checks(store, self._hub.plugins, at)]
         return [Task(kind, projects[owner], name) for kind, owner, name in found if owner in projects]
 
     def still_due(self, task: Task) -> bool:
         """Whether a task is due now, too: it may have been done or stopped by somebody else."""
+        from hub.connectors.due import due_checks
         from hub.inbound.due import due_decodes, due_pulls
 
         hub, at = self.hub_of(task), now()
         if task.kind == SYNC:
             return hub.syncs.is_due(task.name, at)
+        if task.kind == CHECK:
+            checks = due_checks(hub.workspace.store, hub.plugins, at, project_id=task.project.id)
+            return task.name in [each.name for each in checks]
         if task.kind == DECODE:
             waiting = due_decodes(hub.workspace.store, self._inbound, at)
         else:
             waiting = due_pulls(hub.workspace.store, hub.plugins, at, project_id=task.project.id)
         return (task.project.id, task.name) in [(each.project_id, each.name) for each in waiting]
 
-    async def do(self, task: Task, stop: threading.Event) -> Run | int:
-        """Do a task: returns how the run ended, or how many new message events came of it.
+    async def do(self, task: Task, stop: threading.Event) -> Run | int | None:
+        """Do a task: returns how the run ended, or how many new message events came of it; None of a check.
 
-        Raises Busy when somebody else is at it, Interrupted when `stop` was set, HubError as the two say.
+        Raises Busy when somebody else is at it, Interrupted when `stop` was set, HubError as the two say, and when a
+        connection does not work any more.
         """
         hub = await asyncio.to_thread(self.hub_of, task)
         if task.kind == SYNC:
             return await hub.syncs.run(task.name, trigger=Trigger.SCHEDULE.value, stop=stop)
         if task.kind == DECODE:
             return (await asyncio.to_thread(hub.inbound.decode, task.name, stop=stop)).new
+        if task.kind == CHECK:
+            await _check(hub, task.name)
+            return None
         return (await hub.inbound.pull(task.name, stop=stop)).new
 
     def title(self, task: Task) -> str:
@@ -113,6 +127,12 @@ class Agenda:
         found = [self._hub.workspace.project] if self._only else self._hub.projects.list()
         self.several = len(found) > 1
         yield from found
+
+
+async def _check(hub: Hub, name: str) -> None:
+    found = await hub.connections.check(name)
+    if found.state != CONNECTED:
+        raise HubError(f"The connection {name} to {found.label} does not work: {found.message}")
 
 
 @dataclass
@@ -172,7 +192,7 @@ async def tend_alerts(hub: Hub, *, say: Callable[[str], None]) -> None:
 
 async def _do(agenda: Agenda, task: Task, due: Due, *, say: Callable[[str], None], stop: threading.Event) -> None:
     name = agenda.title(task)
-    say(f"{'sync' if task.kind == SYNC else 'message events of'} {name}")
+    say(f"{_SAID.get(task.kind, 'message events of')} {name}")
     try:
         done = await agenda.do(task, stop)
     except Interrupted:
@@ -184,6 +204,8 @@ async def _do(agenda: Agenda, task: Task, due: Due, *, say: Callable[[str], None
     else:
         if isinstance(done, Run):
             due.runs.append(done)
+        elif done is None:
+            return
         elif task.kind == DECODE:
             due.received[name] = done
         else:

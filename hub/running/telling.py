@@ -45,8 +45,9 @@ class Telling:
         about = f"{self._agenda.title(task)}: " if task else ""
         self._say(f"{at:%Y-%m-%d %H:%M:%S %Z}  {about}{text}")
 
-    def done(self, task: Task, done: Run | int) -> None:
-        """A sync ran, well or not, or so many new message events were pulled. Raises StoreError."""
+    def done(self, task: Task, done: Run | int | None) -> None:
+        """A sync ran, well or not, or so many new message events were pulled; None: a connection works. Raises
+        StoreError."""
         name = self._agenda.title(task)
         if isinstance(done, Run):
             self._metrics.ran(task, done)
@@ -54,7 +55,7 @@ class Telling:
             if done.state is RunState.FAILED:
                 self.problems[name] = f"{done.message} {done.hint}".strip()
                 return
-        else:
+        elif done is not None:
             self._metrics.pulled(task, done)
             self.line(f"{counted(done, 'new message event')}", task)
         self.well(name)
