@@ -43,7 +43,7 @@ from hub_mailchimp.paths import PICK_AN_AUDIENCE, list_path, no_such_list, told
 from hub_mailchimp.payload import as_text, field_tag, same_text
 from hub_mailchimp.refusals import NOT_ON_THE_LIST, NotThere, explain, member_refusals, segment_refusals
 from hub_mailchimp.reports import pull
-from hub_mailchimp.settings import MailchimpSettings, authorization, data_centre
+from hub_mailchimp.settings import MailchimpSettings, authorization, data_centre, secrets_of
 from hub_mailchimp.tags import Tags, list_facts, post, tag_key
 
 _ROLES_THAT_CANNOT_WRITE = {"viewer", "author"}
@@ -77,7 +77,7 @@ class Mailchimp(Connector):
     def __init__(self, settings: MailchimpSettings, http: PartnerClient) -> None:
         super().__init__(settings, http)
         http.headers["Authorization"] = authorization(settings)
-        http.explain = partial(explain, secret=settings.api_key.get_secret_value())
+        http.explain = partial(explain, secrets=secrets_of(settings))
         self._tags = Tags(http)
         self._fields = MergeFields(http, make=settings.make_fields)
         self._statuses: dict[str, str] = {}

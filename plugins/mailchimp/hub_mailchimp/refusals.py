@@ -75,10 +75,10 @@ MEANINGS_BY_STATUS: Mapping[int, Meaning] = {
 _BARE_MEANS_BUSY = {403, 429}
 
 
-def explain(response: httpx.Response, *, secret: str = "") -> PartnerError | None:
+def explain(response: httpx.Response, *, secrets: Iterable[str] = ()) -> PartnerError | None:
     """What an answer of 400 or above means, or None when it says nothing of Mailchimp's own.
 
-    `secret` never appears in the error, even if an answer repeats it. Under heavy load a 429 or a 403 comes
+    None of the `secrets` appears in the error, even if an answer repeats it. Under heavy load a 429 or a 403 comes
     without a problem document, from Mailchimp's gateway: that is a wish for a pause, not a word on the key.
     """
     problem = _problem(response)
@@ -93,7 +93,7 @@ def explain(response: httpx.Response, *, secret: str = "") -> PartnerError | Non
     if meaning is None:
         return None
     words = _words(response, problem)
-    if secret:
+    for secret in filter(None, secrets):
         words = words.replace(secret, "***")
     if issubclass(meaning.error, Wait):
         return Wait(words, seconds=retry_after(response.headers.get("Retry-After")), hint=meaning.hint)

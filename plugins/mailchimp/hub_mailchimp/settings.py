@@ -104,6 +104,12 @@ def data_centre(settings: MailchimpSettings) -> str:
     raise SettingsWrong(_fault_of_key(settings.api_key), hint=f"{_WHERE}.")
 
 
+def secrets_of(settings: MailchimpSettings) -> tuple[str, ...]:
+    """What must not stand in an error, though Mailchimp should repeat it."""
+    kept = settings.api_key, settings.webhook_secret, settings.client_secret
+    return tuple(each.get_secret_value() for each in kept)
+
+
 def authorization(settings: MailchimpSettings) -> str:
     """The header `Authorization`: an API key as the password of any user, a token of OAuth as a bearer's."""
     key = settings.api_key.get_secret_value()
