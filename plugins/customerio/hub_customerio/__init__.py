@@ -8,6 +8,7 @@ from hub import hookimpl
 
 if TYPE_CHECKING:
     from hub import Connector
+    from hub.testing.conformance import Subject
     from hub.testing.sandbox import Sandbox
 
 
@@ -25,3 +26,11 @@ def hub_sandboxes() -> list[type[Sandbox]]:
     from hub_customerio.sandbox import CustomerIOSandbox
 
     return [CustomerIOSandbox]
+
+
+@hookimpl
+def hub_conformance() -> list[Subject]:
+    """The connector, as the conformance suite is told of it."""
+    from hub_customerio.conformance import CUSTOMERIO
+
+    return [CUSTOMERIO]

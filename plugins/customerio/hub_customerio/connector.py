@@ -7,7 +7,7 @@ stays as he is. Nobody is subscribed, unsubscribed, suppressed or deleted. Sourc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
@@ -32,6 +32,7 @@ from hub import (
 from hub_customerio.answers import NotThere
 from hub_customerio.api import TRACK_HOSTS, Api
 from hub_customerio.kinds import MESSAGE_EVENTS
+from hub_customerio.listening import listen, stop
 from hub_customerio.people import CIO_ID, EMAIL, OWN_ID, chosen, fault_of, id_type, refuse_targets
 from hub_customerio.pulling import pull
 from hub_customerio.segments import (
@@ -75,9 +76,7 @@ class CustomerIO(Connector):
         visible_after=timedelta(minutes=10),
         source="https://docs.customer.io/integrations/api/track/#section/Overview",
     )
-    abilities = frozenset(
-        {Ability.REMOVE, Ability.CLEAR, Ability.LIST, Ability.CREATE, Ability.CLOSE, Ability.PULL, Ability.RECEIVE}
-    )
+    abilities = frozenset(Ability) - {Ability.READ}  # values are told of a hundred people a request: too dear to verify
     message_events = MESSAGE_EVENTS
 
     def __init__(self, settings: CustomerIOSettings, http: PartnerClient) -> None:
@@ -166,6 +165,15 @@ class CustomerIO(Connector):
     def verify(self, request: InboundRequest) -> None:
         """A signature of Customer.io over the raw bytes, by one of the connection's signing keys."""
         verify(request, self.settings.signing_keys())
+
+    async def listen(self, url: str) -> Mapping[str, str]:
+        """Make the reporting webhook, or put it right. Customer.io shows its signing key on the webhook's page only."""
+        await listen(self._api, url)
+        return {}
+
+    async def stop_listening(self, url: str) -> None:
+        """Delete the reporting webhook."""
+        await stop(self._api, url)
 
     def receive(self, request: InboundRequest) -> Received:
         """The one event of a reporting webhook's request."""

@@ -2,8 +2,8 @@
 
 Names: those that Customer.io itself sends to Mixpanel and other tools
 (https://docs.customer.io/integrations/data-out/connections/customerio-source/); what is not among them (undeliverable,
-deferred, replied, all of WhatsApp) is named by the same pattern. Which kinds there are:
-https://docs.customer.io/integrations/data-out/webhooks/reporting-webhooks/. Exemption: neither Mixpanel nor Customer.io
+deferred, replied, all of WhatsApp, two that the App API alone lists) is named by the same pattern. Which kinds there
+are: https://docs.customer.io/integrations/data-out/webhooks/reporting-webhooks/. Exemption: neither Mixpanel nor Customer.io
 documents one, so the hub's own rule: what a person did counts (opens, clicks, conversions), all else is exempt.
 """
 
@@ -45,11 +45,11 @@ _REPORTED: Mapping[str, str] = {
     "email": "drafted attempted deferred sent delivered opened clicked converted unsubscribed bounced dropped spammed"
     " failed undeliverable",
     "push": "drafted attempted sent delivered opened clicked converted bounced dropped failed undeliverable",
-    "sms": "drafted attempted sent delivered clicked converted bounced failed undeliverable replied",
+    "sms": "drafted attempted sent delivered clicked converted bounced dropped failed undeliverable replied",
     "whatsapp": "drafted attempted sent delivered opened clicked converted bounced dropped failed undeliverable"
     " replied",
     "in_app": "drafted attempted sent opened clicked converted failed undeliverable",
-    "slack": "drafted attempted sent clicked failed undeliverable",
+    "slack": "drafted attempted sent clicked converted failed undeliverable",
     "webhook": "drafted attempted sent clicked converted failed undeliverable",
 }
 _OF_PEOPLE: Mapping[str, tuple[str, Metric]] = {
@@ -57,6 +57,7 @@ _OF_PEOPLE: Mapping[str, tuple[str, Metric]] = {
     "unsubscribed": ("Unsubscribed", Metric.UNSUBSCRIBED),
     "cio_subscription_preferences_changed": ("Subscription Preferences Changed", Metric.OTHER),
 }
+_ALSO_CALLED = {"subscription_preferences_changed": "cio_subscription_preferences_changed"}
 _COUNTED = {Metric.OPENED, Metric.CLICKED, Metric.CONVERTED}
 _OTHER_WORDS = {("in_app", "clicked"): "In-App Clicked"}
 
@@ -90,4 +91,6 @@ def kind_of(object_type: str, metric: str) -> MessageEventKind | None:
 
     A change of somebody's subscription is one of the person, whatever channel it came by.
     """
+    if metric in _ALSO_CALLED:
+        metric = _ALSO_CALLED[metric]
     return _KNOWN.get(f"{object_type}_{metric}") or _KNOWN.get(f"customer_{metric}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
@@ -30,6 +31,11 @@ def person(workspace: Running, name: str) -> dict[str, Any]:
 
 def calls(workspace: Running, ending: str) -> list[dict[str, Any]]:
     return [each for each in workspace.admin.requests(keys=True) if each["path"].endswith(ending)]
+
+
+def body(workspace: Running, request: dict[str, Any]) -> bytes:
+    answer = httpx.get(f"{workspace.url}/_sandbox/bodies/{request['digest']}", trust_env=False)
+    return answer.content
 
 
 async def test_each_credential_is_tried_and_the_refused_one_is_named(connections, workspace) -> None:
@@ -223,9 +229,24 @@ async def test_a_lost_answer_may_be_repeated_without_harm(connections, workspace
     assert held(workspace) == ["ann", "bob"]
 
 
-def body(workspace: Running, request: dict[str, Any]) -> bytes:
-    import httpx
+async def test_the_webhook_is_made_once_and_taken_away(connections, workspace) -> None:
+    connector, url = connections.open(), "https://hub.example.com/in/cio/a-secret"
+    await connector.listen(url)
+    await connector.listen(url)
+    made = [each["method"] for each in calls(workspace, "/v1/reporting_webhooks") if each["writing"]]
+    put_right = [each["method"] for each in calls(workspace, "/v1/reporting_webhooks/4")]
+    assert (made, put_right) == (["POST"], ["PUT"])
+    sent = orjson.loads(body(workspace, calls(workspace, "/v1/reporting_webhooks/4")[0]))
+    assert (sent["endpoint"], sent["full_resolution"], sent["with_content"]) == (url, True, False)
+    assert {"email_opened", "whatsapp_replied", "customer_subscription_preferences_changed"} < set(sent["events"])
 
-    answer = httpx.get(f"{workspace.url}/_sandbox/bodies/{request['digest']}", trust_env=False)
-    assert orjson.loads(answer.content)["batch"]
-    return answer.content
+    refused = {"errors": [{"detail": f"{url} is not reachable", "status": "400"}]}
+    workspace.admin.fault(kind="status", status=400, path="/v1/reporting_webhooks/", body=refused)
+    with pytest.raises(SettingsWrong, match=r"does not send to hub\.example\.com") as told:
+        await connector.listen(url)
+    assert "a-secret" not in str(told.value)
+
+    await connector.stop_listening("https://other.example.com")
+    await connector.stop_listening(url)
+    await connector.stop_listening(url)
+    assert [each["method"] for each in calls(workspace, "/v1/reporting_webhooks/4")] == ["PUT", "PUT", "DELETE"]

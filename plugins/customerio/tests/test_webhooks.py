@@ -89,11 +89,12 @@ REFERENCE = {
     " Dropped=Suppressed Spammed=Marked_as_Spam Failed Undeliverable",
     "push": "Drafted Attempted Sent Delivered Opened Clicked=Link_Clicked Converted Bounced Dropped=Suppressed Failed"
     " Undeliverable",
-    "sms": "Drafted Attempted Sent Delivered Clicked=Link_Clicked Converted Bounced Failed Undeliverable Replied",
+    "sms": "Drafted Attempted Sent Delivered Clicked=Link_Clicked Converted Bounced Dropped=Suppressed Failed"
+    " Undeliverable Replied",
     "whatsapp": "Drafted Attempted Sent Delivered Opened Clicked=Link_Clicked Converted Bounced Dropped=Suppressed"
     " Failed Undeliverable Replied",
     "in_app": "Drafted Attempted Sent Opened Clicked Converted Failed Undeliverable",
-    "slack": "Drafted Attempted Sent Clicked=Link_Clicked Failed Undeliverable",
+    "slack": "Drafted Attempted Sent Clicked=Link_Clicked Converted Failed Undeliverable",
     "webhook": "Drafted Attempted Sent Clicked=Link_Clicked Converted Failed Undeliverable",
 }
 LABELS = {
@@ -188,6 +189,9 @@ def test_people_are_found_by_the_connections_own_keys_first() -> None:
 
 def test_a_change_of_a_subscription_is_the_persons_whatever_channel_it_came_by() -> None:
     assert one(told("email", "cio_subscription_preferences_changed")).kind == (
+        "customer_cio_subscription_preferences_changed"
+    )
+    assert one(told("customer", "subscription_preferences_changed")).kind == (
         "customer_cio_subscription_preferences_changed"
     )
     assert one(told("sms", "unsubscribed")).kind == "customer_unsubscribed"

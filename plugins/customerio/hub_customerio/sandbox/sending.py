@@ -48,13 +48,14 @@ class Order(BaseModel):
 
 
 class Webhook(BaseModel):
-    """The reporting webhook: where it sends, and whether it tells of every open and click."""
+    """The reporting webhook: where it sends, whether it tells of every open, and of which events (None: all)."""
 
     model_config = ConfigDict(extra="forbid")
 
     url: str
     signing_key: str
     full_resolution: bool = True
+    events: list[str] | None = None
 
 
 class Trip(BaseModel):
@@ -71,6 +72,7 @@ class Trip(BaseModel):
 
 def send(workspace: Workspace, order: Order, segment: int) -> Json:
     """Make a delivery for everybody in the segment, and queue the webhook's events. Returns counts by metric."""
+    wanted = (workspace.fact("webhook") or {}).get("events")
     at, db = order.at or now() - 3 * order.spread, workspace.db
     db.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?)", (order.sort, order.origin, order.name, at))
     workspace.settle()
@@ -95,6 +97,8 @@ def send(workspace: Workspace, order: Order, segment: int) -> Json:
         if "unsubscribed" in metrics:
             db.execute("UPDATE people SET unsubscribed = 1 WHERE n = ?", (person["n"],))
         for event in _events(workspace, order, identifiers(person), delivery, metrics, dice):
+            if wanted is not None and f"{event['object_type']}_{event['metric']}" not in wanted:
+                continue
             db.execute("INSERT INTO outbox (event) VALUES (?)", (orjson.dumps(event).decode(),))
         for metric in metrics:
             counts[metric] = counts.get(metric, 0) + 1

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from hub.testing.sandbox import ConcurrencyLimit, Limit, RateLimit, Refused, Sandbox
-from hub_customerio.sandbox import reading, writing
+from hub_customerio.sandbox import reading, webhooks, writing
 from hub_customerio.sandbox.admin import CustomerIOAdmin
 from hub_customerio.sandbox.web import app, app_errors, track, track_error
 from hub_customerio.sandbox.workspace import APP_KEY, SIGNING_KEY, SITE_ID, TABLES, TRACK_KEY, Workspace, opened
@@ -140,6 +140,10 @@ def routes(workspace: Workspace) -> list[Route]:
         app(workspace, f"{segment}/customer_count", get=reading.count),
         app(workspace, f"{segment}/membership", get=reading.membership),
         app(workspace, "/v1/customers/attributes", post=reading.people),
+        app(workspace, "/v1/reporting_webhooks", get=webhooks.list_webhooks, post=webhooks.make_webhook),
+        app(
+            workspace, "/v1/reporting_webhooks/{webhook:int}", put=webhooks.put_webhook, delete=webhooks.delete_webhook
+        ),
         app(workspace, "/v1/messages", get=reading.messages),
         app(workspace, "/v1/campaigns", get=reading.names("campaign", "campaigns")),
         app(workspace, "/v1/broadcasts", get=reading.names("broadcast", "broadcasts")),
