@@ -8,6 +8,7 @@ from hub import hookimpl
 
 if TYPE_CHECKING:
     from hub import Connector
+    from hub.testing.conformance import Subject
     from hub.testing.sandbox import Sandbox
 
 
@@ -26,3 +27,11 @@ def hub_sandboxes() -> list[type[Sandbox]]:
     from hub_braze.sandbox import BrazeSandbox
 
     return [BrazeSandbox]
+
+
+@hookimpl
+def hub_conformance() -> list[Subject]:
+    """What `hub plugin check` examines."""
+    from hub_braze.conformance import BRAZE, BRAZE_COHORTS
+
+    return [BRAZE, BRAZE_COHORTS]

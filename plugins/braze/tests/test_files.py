@@ -157,7 +157,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(acts=ACTS)
 def test_whatever_is_written_when_and_wherever_a_pull_dies_nothing_is_skipped(acts: Sequence[tuple[str, int, int]]):
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
