@@ -23,6 +23,8 @@ from tui.screens.run import RunScreen
 from tui.screens.sync import SyncScreen
 from tui.screens.verify import VerifyScreen
 from tui.session import Session
+from tui.widgets.alerts import AlertsPane
+from tui.widgets.channels import ChannelsPane
 from tui.widgets.cohorts import CohortsPane
 from tui.widgets.connections import ConnectionsPane
 from tui.widgets.listing import Listing
@@ -36,7 +38,7 @@ DARK, LIGHT = "textual-dark", "textual-light"
 
 
 class HubApp(App[None]):
-    """Connections, cohorts, syncs and runs of one project, by keys."""
+    """Connections, cohorts, syncs, runs and alerts of one project, by keys."""
 
     TITLE = "Cohort hub"
     CSS_PATH = "hub.tcss"
@@ -109,6 +111,8 @@ def key_sections() -> list[tuple[str, list[BindingType]]]:
         ("Cohorts", CohortsPane.BINDINGS),
         ("Syncs", SyncsPane.BINDINGS),
         ("Runs", RunsPane.BINDINGS),
+        ("Alerts", AlertsPane.BINDINGS),
+        ("Channels of alerts", ChannelsPane.BINDINGS),
         ("One sync", SyncScreen.BINDINGS),
         ("One run", RunScreen.BINDINGS),
         ("What the partner has", VerifyScreen.BINDINGS),

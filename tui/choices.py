@@ -11,14 +11,14 @@ from hub.sync.mapping import Field, pairs_of
 UNITS = {"minutes": timedelta(minutes=1), "hours": timedelta(hours=1), "days": timedelta(days=1)}
 
 
-def interval(count: str, unit: str) -> timedelta:
-    """`("2", "hours")` as a duration. Raises InputError when the count is not a whole number above 0."""
+def interval(count: str, unit: str, word: str = "Every") -> timedelta:
+    """`("2", "hours")` as a duration. Raises InputError when the count is not a whole number above 0, after `word`."""
     if not count.strip().isdecimal() or int(count) == 0:
-        raise InputError(f"Every {count.strip() or '…'} {unit}: this has to be a whole number above 0.")
+        raise InputError(f"{word} {count.strip() or '…'} {unit}: this has to be a whole number above 0.")
     try:
         return int(count) * UNITS[unit]
     except OverflowError as error:
-        raise InputError(f"Every {count} {unit}: this is too long.") from error
+        raise InputError(f"{word} {count} {unit}: this is too long.") from error
 
 
 def counted(interval: timedelta) -> tuple[str, str]:

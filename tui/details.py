@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.connectors.connection import Connection
+from hub.sync.freshness_words import freshness_lines
 from hub.sync.mapping import fields_of
 from hub.sync.models import Progress, Rejected, Run, Sync
 from hub.sync.schedule import After
 from hub.sync.states import RunState
 from tui import words
 from tui.cells import Cell
-from tui.rows import connection_state, run_tone
+from tui.rows import FRESHNESS_TONES, connection_state, run_tone
 
 if TYPE_CHECKING:
     from hub.cohorts.cohort import Cohort
@@ -72,6 +73,16 @@ def sync_settings(sync: Sync, zone: str) -> list[Line]:
         pairs = ", ".join(f"{target}={field}" for target, field in fields_of(sync.mapping).items())
         lines.append([Cell(f"Properties {pairs}", "dim")])
     return lines
+
+
+def sync_freshness(sync: Sync, zone: str) -> list[Line]:
+    """How fresh a sync is: up to when everything is at the partner, when it becomes late, and p50 and p95."""
+    if sync.freshness is None:
+        return []
+    first, *others = freshness_lines(sync.freshness, zone)
+    word, colon, rest = first.partition(":")
+    tone = FRESHNESS_TONES.get(sync.freshness.state, "")
+    return [[Cell(word.capitalize(), tone), Cell(f"{colon}{rest}")], *([Cell(line, "dim")] for line in others)]
 
 
 def run_lines(run: Run, zone: str) -> list[Line]:

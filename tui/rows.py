@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hub import clock
 from hub.connectors.connection import Connection
+from hub.sync.freshness_words import length
 from hub.sync.models import Progress, Rejected, Run, Sync
 from hub.sync.schedule import After
 from hub.sync.states import RunState
@@ -32,11 +33,12 @@ COHORT_COLUMNS = (
 )
 SYNC_COLUMNS = (
     Column("name", "Sync", 12, grow=2),
-    Column("route", "Cohort → connection", 16, grow=3),
-    Column("every", "Every", 6),
+    Column("route", "Cohort → connection", 14, grow=3),
+    Column("every", "Every", 6, from_width=WIDE),
+    Column("fresh", "Freshness", 13),
     Column("next", "Next run", 14),
     Column("missed", "Missed", 6, right=True, from_width=WIDE),
-    Column("last", "Last run", 22, grow=3),
+    Column("last", "Last run", 20, grow=3),
     Column("ended", "Ended", 10, from_width=WIDE),
 )
 RUN_COLUMNS = (
@@ -62,6 +64,7 @@ REJECTED_COLUMNS = (
     Column("retry", "Tried again", 14),
 )
 
+FRESHNESS_TONES: dict[str, Tone] = {"fresh": "good", "late": "warn", "stale": "bad"}
 _CONNECTION_TONES: dict[str, Tone] = {"connected": "good", "refused": "bad", "wrong": "bad", "unreachable": "warn"}
 
 
@@ -111,6 +114,7 @@ def sync_row(sync: Sync, zone: str, progress: Progress | None = None) -> Row:
             "name": Cell(sync.name),
             "route": Cell(f"{sync.cohort} → {sync.connection}"),
             "every": Cell(words.schedule(sync.schedule)),
+            "fresh": freshness(sync),
             "next": next_run(sync, zone),
             "missed": Cell(f"{sync.missed:,}", "warn" if sync.missed else "dim"),
             "last": last_run(sync, progress),
@@ -132,6 +136,14 @@ def next_run(sync: Sync, zone: str) -> Cell:
     if sync.next_run_at <= clock.now():
         return Cell("due now", "warn" if sync.missed else "busy")
     return Cell(words.when(sync.next_run_at, zone))
+
+
+def freshness(sync: Sync) -> Cell:
+    """Whether a sync is fresh, late or stale, and how old a change may be that is not at the partner."""
+    found = sync.freshness
+    if found is None or not found.state:
+        return Cell("-", "dim")
+    return Cell(f"{found.state} {length(found.age)}", FRESHNESS_TONES.get(found.state, ""))
 
 
 def last_run(sync: Sync, progress: Progress | None = None) -> Cell:

@@ -11,10 +11,15 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from hub.alerts.channels import Channel
+from hub.alerts.model import OpenAlert
+from hub.alerts.muting import Mute
 from hub.connectors.connection import Connection
 from hub.connectors.contract import Option
 from hub.connectors.fields import SettingField
 from hub.errors import CredentialRefused, HubError
+from hub.sync.freshness import Freshness
+from hub.sync.latency import Latency
 from hub.sync.models import Rejected, Run, Sync
 from hub.sync.schedule import Every, Once
 from hub.sync.states import RunState
@@ -99,6 +104,58 @@ def sync(name: str = "winback-eu-main", **changes: Any) -> Sync:
         missed=0,
         created_at=NOW - timedelta(days=30),
         last_run=run(41),
+        freshness=freshness(),
+    )
+    return replace(known, **changes)
+
+
+def freshness(state: str = "fresh", minutes: int = 20, **changes: Any) -> Freshness:
+    since = NOW - timedelta(minutes=minutes)
+    known = Freshness(
+        state=state,
+        delivered_to=since,
+        age=NOW - since,
+        late_at=since + timedelta(hours=1) if state else None,
+        stale_at=since + timedelta(hours=2) if state else None,
+        within=None,
+        owed=0,
+        parked=3,
+        latency=Latency({47: 1_100, 60: 500, 76: 11}, unmeasured=0),
+    )
+    return replace(known, **changes)
+
+
+def alert(number: int = 1, **changes: Any) -> OpenAlert:
+    known = OpenAlert(
+        key=f"sync_failed:{number}",
+        kind="sync_failed",
+        level="warning",
+        subject="vip-us-shop",
+        sync="vip-us-shop",
+        said="Run 42 of the sync vip-us-shop failed. 1,204 members are owed and go out with the next run.",
+        hint="`hub sync show vip-us-shop` says why.",
+        since=NOW - timedelta(hours=2),
+        told=True,
+        muted=False,
+    )
+    return replace(known, **changes)
+
+
+def channel(name: str = "ops", **changes: Any) -> Channel:
+    known = Channel(
+        id=1,
+        name=name,
+        kind="webhook",
+        level="warning",
+        shown="https://ops.example/hub",
+        host="",
+        warning="",
+        created_at=NOW - timedelta(days=12),
+        waiting=0,
+        last_state="sent",
+        answer="200 OK",
+        last_at=NOW - timedelta(hours=2),
+        settings={"url": "https://ops.example/hub"},
     )
     return replace(known, **changes)
 
@@ -144,6 +201,9 @@ class FakeHub:
     syncs_known: list[Sync] = field(default_factory=list)
     runs_known: list[Run] = field(default_factory=list)
     rejected_known: list[Rejected] = field(default_factory=list)
+    alerts_known: list[OpenAlert] = field(default_factory=list)
+    mutes_known: list[Mute] = field(default_factory=list)
+    channels_known: list[Channel] = field(default_factory=list)
     options_known: list[Option] = field(default_factory=lambda: [Option("a1b2c3", "Newsletter")])
     away: HubError | None = None
     runner: Callable[..., Any] | None = None
@@ -182,7 +242,21 @@ class FakeHub:
             ][:limit],
             rejected=lambda run_id, limit=200: self.answered(self.rejected_known)[:limit],
             run=self.runner,
+            find=self._sync,
+            get=self._sync,
         )
+
+    @property
+    def alerts(self) -> Any:
+        return SimpleNamespace(
+            look=lambda: None,
+            open=lambda: self.answered(self.alerts_known),
+            mutes=lambda: self.answered(self.mutes_known),
+            channels=SimpleNamespace(list=lambda: self.answered(self.channels_known)),
+        )
+
+    def _sync(self, name: str) -> Sync:
+        return next(each for each in self.syncs_known if each.name == name)
 
     def answered(self, known: list[Any]) -> list[Any]:
         if self.away:
@@ -246,13 +320,39 @@ def full() -> FakeHub:
         ],
         syncs_known=[
             sync("onboarding-eu-main", id=2, cohort="onboarding", schedule=Every(timedelta(minutes=30)),
-                 last_run=under_way, next_run_at=NOW - timedelta(minutes=4), audience="hub: onboarding", missed=2),
+                 last_run=under_way, next_run_at=NOW - timedelta(minutes=4), audience="hub: onboarding", missed=2,
+                 freshness=freshness("late", 95)),
             sync("once", id=3, cohort="vip", schedule=Once(), state="done", next_run_at=None,
-                 last_run=run(7, rejected=0)),
+                 last_run=run(7, rejected=0), freshness=freshness("")),
             sync("vip-us-shop", id=4, cohort="vip", connection="us-shop", state="stopped", next_run_at=None,
-                 message="Stopped by hand.", last_run=failed),
+                 message="Stopped by hand.", last_run=failed, freshness=freshness("")),
             sync(),
         ],
         runs_known=[under_way, failed, run(41), *older],
         rejected_known=[rejected(number) for number in range(1, 4)],
+        alerts_known=[
+            alert(2, key="connection_stopped:2", kind="connection_stopped", level="critical", subject="us-shop",
+                  sync="",
+                  said="The connection us-shop is stopped: the partner refuses its credential. No sync to it runs.",
+                  hint="Mend it with `hub connection edit us-shop`.", since=NOW - timedelta(hours=3), told=True),
+            alert(),
+            alert(3, key="sync_not_fresh:2", kind="sync_not_fresh", subject="onboarding-eu-main",
+                  sync="onboarding-eu-main", since=NOW - timedelta(minutes=35), told=False, muted=True,
+                  said="The sync onboarding-eu-main is late: changes since 2026-11-23 07:30 UTC may not be there.",
+                  hint="`hub sync show onboarding-eu-main` says how its last runs ended."),
+        ],
+        mutes_known=[
+            Mute("onboarding-eu-main", NOW + timedelta(hours=2), "ada", "migration of the shop"),
+            Mute("once", NOW + timedelta(days=2), "ada", ""),
+        ],
+        channels_known=[
+            channel("chat", id=2, kind="slack", shown="hooks.slack.com (address kept secret)", waiting=3,
+                    last_state="waiting", answer="hooks.slack.com answered 503.", settings={"host": "hooks.slack.com"},
+                    last_at=NOW - timedelta(minutes=4)),
+            channel(),
+            channel("pager", id=3, kind="command", level="critical", shown="/usr/local/bin/page --team ops",
+                    host="hub-2", warning="It is a command of the machine hub-2: only that one runs it.",
+                    last_state="given up", answer="/usr/local/bin/page ended with 1: no such team.",
+                    settings={"argv": ["/usr/local/bin/page", "--team", "ops"], "timeout_seconds": 30}),
+        ],
     )  # fmt: skip

@@ -132,7 +132,14 @@ async def test_a_hub_that_cannot_be_read_at_first_says_why_in_full(until):
 
 @pytest.mark.parametrize(
     ("tab", "way_out"),
-    [("1", "Press c to connect one"), ("2", "hub cohort add"), ("3", "Press s to start a sync"), ("4", "press n")],
+    [
+        ("1", "Press c to connect one"),
+        ("2", "hub cohort add"),
+        ("3", "Press s to start a sync"),
+        ("4", "press n"),
+        ("5", "m mutes"),
+        ("6", "a to add"),
+    ],
 )
 async def test_an_empty_list_says_what_to_do_and_offers_no_key_that_needs_a_row(tab, way_out, until):
     app = HubApp(FakeHub())
@@ -147,7 +154,7 @@ async def test_an_empty_list_says_what_to_do_and_offers_no_key_that_needs_a_row(
         assert isinstance(app.screen, HomeScreen)
 
 
-@pytest.mark.parametrize("tab", ["1", "2", "3", "4"])
+@pytest.mark.parametrize("tab", ["1", "2", "3", "4", "5", "6"])
 async def test_every_action_of_a_tab_has_its_key_in_the_footer_at_80_columns(tab, until):
     app = HubApp(full())
     async with app.run_test(size=(80, 24)) as pilot:

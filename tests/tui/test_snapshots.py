@@ -25,6 +25,7 @@ def looks_as_before(snap_compare, size, until):
         async def before(pilot: Pilot) -> None:
             pilot.app.theme = theme or pilot.app.theme
             await until(pilot, lambda: "as of" in text_of(pilot) or "cannot be read" in text_of(pilot))
+            await until(pilot, lambda: not hub.alerts_known or "5 Alerts (2)" in text_of(pilot))
             for key in keys:
                 await pilot.press(key)
             await until(pilot, lambda: said in text_of(pilot), said)
@@ -64,6 +65,14 @@ def test_a_run_that_failed(looks_as_before):
 
 def test_a_sync(looks_as_before):
     assert looks_as_before(full(), ["3", "end", "enter"], "Run 41")
+
+
+def test_alerts(looks_as_before):
+    assert looks_as_before(full(), ["5", "down", "down"], "migration of the shop")
+
+
+def test_channels_of_alerts(looks_as_before):
+    assert looks_as_before(full(), ["6", "end"], "hub-2", theme=LIGHT)
 
 
 def test_the_form_that_connects(looks_as_before):

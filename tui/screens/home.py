@@ -1,4 +1,4 @@
-"""Home: four tabs, each a list that keeps itself up to date."""
+"""Home: six tabs, each a list that keeps itself up to date."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, TabbedContent, TabPane, Tabs
 
+from hub.errors import HubError
 from hub.sync.models import Sync
 from tui.screens.connect import ConnectScreen
 from tui.screens.start import StartScreen
 from tui.session import Session
 from tui.telling import tell
+from tui.widgets.alerts import AlertsPane
+from tui.widgets.channels import ChannelsPane
 from tui.widgets.cohorts import CohortsPane
 from tui.widgets.connections import ConnectionsPane
 from tui.widgets.pane import Pane
@@ -22,14 +25,16 @@ from tui.widgets.runs import RunsPane
 from tui.widgets.syncs import SyncsPane
 from tui.widgets.top import TopLine
 
-TABS = ("connections", "cohorts", "syncs", "runs")
+TABS = ("connections", "cohorts", "syncs", "runs", "alerts", "channels")
 
+COUNT = 10.0
+"""Seconds between two looks at how much is wrong, for the tab of alerts."""
 REPAINT = 0.4
 """Seconds between two looks at how far the runs of this process are."""
 
 
 class HomeScreen(Screen[None]):
-    """Connections, cohorts, syncs and runs."""
+    """Connections, cohorts, syncs, runs, alerts and channels."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "connect", "Connect"),
@@ -38,6 +43,8 @@ class HomeScreen(Screen[None]):
         Binding("2", "show('cohorts')", "Cohorts", show=False),
         Binding("3", "show('syncs')", "Syncs", show=False),
         Binding("4", "show('runs')", "Runs", show=False),
+        Binding("5", "show('alerts')", "Alerts", show=False),
+        Binding("6", "show('channels')", "Channels of alerts", show=False),
         Binding("escape", "app.clear_notifications", "Take messages away", show=False),
         Binding("left", "step(-1)", "Tab to the left", show=False),
         Binding("right", "step(1)", "Tab to the right", show=False),
@@ -59,6 +66,10 @@ class HomeScreen(Screen[None]):
                 yield SyncsPane(self.session)
             with TabPane("4 Runs", id="runs"):
                 yield RunsPane(self.session)
+            with TabPane("5 Alerts", id="alerts"):
+                yield AlertsPane(self.session)
+            with TabPane("6 Channels", id="channels"):
+                yield ChannelsPane(self.session)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -66,6 +77,8 @@ class HomeScreen(Screen[None]):
         self.query_one(Tabs).can_focus = False
         self.pane.listing.focus()
         self.set_interval(REPAINT, self._repaint)
+        self.set_interval(COUNT, self._count_alerts)
+        self._count_alerts()
 
     @property
     def pane(self) -> Pane[Any]:
@@ -109,8 +122,25 @@ class HomeScreen(Screen[None]):
         self._show_age()
 
     @on(Pane.Read)
+    def _was_read(self) -> None:
+        self._show_age()
+        if isinstance(self.pane, AlertsPane):
+            self._count_alerts()
+
     def _show_age(self) -> None:
         self.query_one(TopLine).show_age(self.pane.read_at, self.pane.problem)
+
+    def _count_alerts(self) -> None:
+        self.run_worker(self._show_alerts(), group="count alerts", exclusive=True)
+
+    async def _show_alerts(self) -> None:
+        """Say on the tab how much is wrong that is not muted, whichever tab is on top."""
+        try:
+            found = await self.session.read(self.session.hub.alerts.open)
+        except HubError:
+            return  # the list on top says why
+        wrong = sum(not each.muted for each in found)
+        self.query_one(TabbedContent).get_tab("alerts").label = f"5 Alerts ({wrong:,})" if wrong else "5 Alerts"
 
     def _repaint(self) -> None:
         self._show_age()

@@ -7,9 +7,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from hub.errors import HubError
 from hub.sync.models import Sync
 from tui import details
 from tui.screens.verify import VerifyScreen
@@ -36,7 +38,7 @@ class SyncScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """What it does, its runs, the keys."""
         yield TopLine(self.session, f"sync {self._sync.name}")
-        yield Static(content_of(details.sync_settings(self._sync, self.session.zone)), id="head", markup=False)
+        yield Static(self._head(), id="head", markup=False)
         yield RunsPane(self.session, sync=self._sync.name)
         yield Footer(show_command_palette=False, compact=True)
 
@@ -48,7 +50,19 @@ class SyncScreen(Screen[None]):
         """Ask the partner what it really has."""
         self.app.push_screen(VerifyScreen(self.session, self._sync))
 
+    def _head(self) -> Content:
+        zone = self.session.zone
+        return content_of(details.sync_settings(self._sync, zone) + details.sync_freshness(self._sync, zone))
+
+    async def _read(self) -> None:
+        try:
+            self._sync = await self.session.read(lambda: self.session.hub.syncs.find(self._sync.name))
+        except HubError:
+            return  # the list below says why
+        self.query_one("#head", Static).update(self._head())
+
     @on(Pane.Read)
     def _show_age(self) -> None:
+        self.run_worker(self._read(), group="head", exclusive=True)
         pane = self.query_one(RunsPane)
         self.query_one(TopLine).show_age(pane.read_at, pane.problem)

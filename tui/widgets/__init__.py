@@ -1,1 +1,1 @@
-"""The parts of the screens: the long list, the four tabs of home, the fields of forms."""
+"""The parts of the screens: the long list, the six tabs of home, the fields of forms."""
