@@ -162,11 +162,13 @@ def run_due(as_json: Json = False) -> None:
     import asyncio
 
     from hub.cli.context import interruptible
+    from hub.running.standstill import guarded_from_standstill
     from hub.schedule import run_due as work
 
     hub = open_hub()
     with interruptible() as stop:
-        due = asyncio.run(work(hub, say=say, stop=stop, only=bool(chosen.project)))
+        working = work(hub, say=say, stop=stop, only=bool(chosen.project))
+        due = asyncio.run(guarded_from_standstill(working, say=say))
     if as_json:
         print_json(
             {

@@ -35,6 +35,7 @@ from hub.cli.scheduling import (
 from hub.clock import counted, shown
 from hub.clock import now as clock_now
 from hub.errors import UsageError
+from hub.running.standstill import guarded_from_standstill
 from hub.sync import freshness_words
 from hub.sync.schedule import Every
 from hub.sync.states import ACTIVE
@@ -271,7 +272,8 @@ def remove(name: Name, yes: Yes = False, as_json: Json = False) -> None:
 
 def _run(hub: Hub, name: str, as_json: bool) -> None:
     with interruptible() as asked, shown_progress(asked) as report:
-        run = asyncio.run(hub.syncs.run(name, report=report, stop=asked))
+        running = hub.syncs.run(name, report=report, stop=asked)
+        run = asyncio.run(guarded_from_standstill(running, say=say))
     ended(run, as_json)
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hub.clock import now
-from hub.errors import StoreError
+from hub.errors import PluginError, StoreError
 from hub.store.lease import held_here, new_owner
 
 if TYPE_CHECKING:
@@ -158,7 +158,10 @@ class _Clock:
     def stop(self) -> None:
         if self._waiting == 0 and (when := self._limit.when()) is not None:
             self._left = when - asyncio.get_running_loop().time()
-            self._limit.reschedule(None)
+            try:
+                self._limit.reschedule(None)
+            except RuntimeError as error:  # its time is over, and nobody waits for it any more
+                raise PluginError("A call that was given up on has no turn at the partner any more.") from error
         self._waiting += 1
 
     def go_on(self) -> None:

@@ -20,6 +20,7 @@ from hub.clock import counted, now
 from hub.errors import Busy, HubError, Interrupted
 from hub.running.backoff import Backoff
 from hub.running.sign import END_SECONDS, TICK_SECONDS, Sign
+from hub.running.standstill import guarded_from_standstill
 from hub.running.telling import Telling, fault
 from hub.running.watch import Watch
 from hub.schedule import Agenda, Task
@@ -65,7 +66,7 @@ class Daemon:
 
         Raises HubError when it cannot begin: a health file that cannot be written, a port that is taken.
         """
-        asyncio.run(self._run(stop))
+        asyncio.run(guarded_from_standstill(self._run(stop), say=self._telling.line))
 
     async def _run(self, stop: threading.Event) -> None:
         self._telling.serve(self._metrics_at)

@@ -78,7 +78,9 @@ class Telling:
 
 
 def fault(error: Exception) -> HubError:
-    """What nobody had thought of, for people."""
+    """What nobody had thought of, for people. Of several at once, the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     return HubError(f"A fault of the hub: {type(error).__name__}: {error}", hint="Please report it.")
 
 

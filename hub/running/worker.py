@@ -22,6 +22,7 @@ from hub.errors import Busy, HubError, Interrupted
 from hub.running.backoff import BUSY_SECONDS, pause_after
 from hub.running.daemon import quit_at_once
 from hub.running.sign import END_SECONDS, TICK_SECONDS, Sign
+from hub.running.standstill import guarded_from_standstill
 from hub.running.telling import Telling, fault
 from hub.running.watch import Watch
 from hub.running.worker_queue import FORGOTTEN, HEARTBEAT, Queue, drop_unused, make_app, make_schema, unusable
@@ -74,7 +75,7 @@ class Worker:
         """
         self._stop = stop
         make_schema(self._store)
-        asyncio.run(self._run(stop))
+        asyncio.run(guarded_from_standstill(self._run(stop), say=self._telling.line))
 
     async def _run(self, stop: threading.Event) -> None:
         self._telling.serve(self._metrics_at)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import select
 
 from hub.errors import StoreError
-from hub.store.lease import HEARTBEAT, Lease, give_back, held_here, new_owner, renew, take
+from hub.store.lease import Lease, give_back, held_here, keep_alive, new_owner, take
 from hub.store.store import Store
 from hub.store.tables import leases
 
@@ -28,19 +27,16 @@ def holding(store: Store, name: str, *, what: str) -> Iterator[Lease]:
     when its minute is up; `Lease.check` within a writing transaction tells whether it is still held.
     """
     _make_row(store, name)
-    owner = new_owner()
-    with held_here(owner):
-        take(store, leases, name, owner, what)
-        ended = threading.Event()
-        beating = threading.Thread(target=_beat, args=(store, name, owner, ended), name=f"lease {name}", daemon=True)
-        beating.start()
+    lease = Lease(leases, name, new_owner(), what)
+    with held_here(lease.owner):
+        take(store, lease)
+        ended = keep_alive(store, lease)
         try:
-            yield Lease(leases, name, owner, what)
+            yield lease
         finally:
-            ended.set()
-            beating.join()
+            ended()
             with contextlib.suppress(StoreError):  # a full disk: whoever comes next sees that nobody holds it
-                give_back(store, leases, name, owner)
+                give_back(store, lease)
 
 
 def _make_row(store: Store, name: str) -> None:
@@ -50,9 +46,3 @@ def _make_row(store: Store, name: str) -> None:
     with store.writing() as connection:
         if not connection.execute(select(leases.c.name).where(leases.c.name == name)).first():
             connection.execute(leases.insert().values(name=name))
-
-
-def _beat(store: Store, name: str, owner: str, ended: threading.Event) -> None:
-    while not ended.wait(HEARTBEAT.total_seconds()):
-        with contextlib.suppress(StoreError):  # a busy database: the lease outlives several missed beats
-            renew(store, leases, name, owner)

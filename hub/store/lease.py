@@ -1,7 +1,7 @@
 """Leases on rows: at most one run of an audience at a time, on any machine.
 
-A lease is kept alive by a heartbeat. One whose time is up, or whose process on this very machine has died, may
-be taken over at once.
+A lease is kept alive by a heartbeat, on a thread: an event loop that somebody blocks keeps it. One whose time is up, or
+whose process on this very machine has died, may be taken over at once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
+import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, Update, select
 
 from hub.clock import now
 from hub.errors import Busy, StoreError
@@ -27,6 +29,29 @@ from hub.store.store import Store
 
 LASTS = timedelta(seconds=60)
 HEARTBEAT = timedelta(seconds=15)
+_CLOCKS = timedelta(seconds=1)
+"""By so much a lease counts as lost before its time is up: the clocks of machines differ."""
+
+
+class Term:
+    """Until when a holder may be sure of a lease without asking, by a clock that nobody sets and that runs on while the
+    machine sleeps. Threads share it."""
+
+    def __init__(self) -> None:
+        self._until = float("inf")
+
+    def renewed(self, at: float) -> None:
+        """The lease was taken or renewed, by a transaction that began at `at` (see `running_time`)."""
+        self._until = at + (LASTS - _CLOCKS).total_seconds()
+
+    def lost(self) -> None:
+        """Somebody else has it."""
+        self._until = float("-inf")
+
+    @property
+    def over(self) -> bool:
+        """Whether somebody else may have the lease by now."""
+        return running_time() > self._until
 
 
 @dataclass(frozen=True)
@@ -37,16 +62,25 @@ class Lease:
     key: Any
     owner: str
     what: str
+    term: Term = field(default_factory=Term, compare=False)
 
     def check(self, transaction: Connection) -> None:
         """Make sure, within the transaction that writes, that the lease is still held. Raises Busy when it is not."""
-        column = next(iter(self.table.primary_key.columns))
-        query = select(self.table.c.lease_owner).where(column == self.key)
+        query = select(self.table.c.lease_owner).where(_column(self) == self.key)
         if transaction.execute(query).scalar() != self.owner:
-            raise Busy(
-                f"{self.what} was taken over by another process, because this one gave no sign of life.",
-                hint="Nothing is lost: the other goes on with it.",
-            )
+            raise self._taken_over()
+
+    def check_term(self) -> None:
+        """Make sure, without asking the database, that nobody else can have it by now: before something leaves that
+        cannot be taken back. Raises Busy."""
+        if self.term.over:
+            raise self._taken_over()
+
+    def _taken_over(self) -> Busy:
+        return Busy(
+            f"{self.what} was taken over by another process, because this one gave no sign of life.",
+            hint="Nothing is lost: the other goes on with it.",
+        )
 
 
 @contextmanager
@@ -64,19 +98,17 @@ async def leased(store: Store, table: Table, key: Any, *, what: str) -> AsyncIte
 
     The table has columns `lease_owner` and `lease_until`. Raises Busy, naming `what` and who has it.
     """
-    owner = new_owner()
-    with held_here(owner):
-        await asyncio.to_thread(take, store, table, key, owner, what)
-        beating = asyncio.create_task(_beat(store, table, key, owner))
+    lease = Lease(table, key, new_owner(), what)
+    with held_here(lease.owner):
+        await asyncio.to_thread(take, store, lease)
+        ended = keep_alive(store, lease)
         try:
-            yield Lease(table, key, owner, what)
+            yield lease
         finally:
-            beating.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await beating
-            _held_here.discard(owner)
+            ended()
+            _held_here.discard(lease.owner)
             with contextlib.suppress(StoreError):  # a full disk: whoever comes next sees that nobody holds it
-                await asyncio.to_thread(give_back, store, table, key, owner)
+                await asyncio.to_thread(give_back, store, lease)
 
 
 _held_here: set[str] = set()
@@ -98,43 +130,65 @@ def held_here(owner: str) -> Iterator[None]:
         _held_here.discard(owner)
 
 
-def take(store: Store, table: Table, key: Any, owner: str, what: str) -> None:
-    """Take a lease, or raise Busy, naming `what` and who has it."""
-    column = next(iter(table.primary_key.columns))
+def take(store: Store, lease: Lease) -> None:
+    """Take a lease, or raise Busy, naming what it is of and who has it."""
+    table, column = lease.table, _column(lease)
+    at = running_time()
     with store.writing() as connection:
-        row = connection.execute(select(table.c.lease_owner, table.c.lease_until).where(column == key)).one()
+        row = connection.execute(select(table.c.lease_owner, table.c.lease_until).where(column == lease.key)).one()
         if row.lease_owner and row.lease_until > now() and may_be_alive(row.lease_owner):
             machine, pid = row.lease_owner.split(":")[:2]
             raise Busy(
-                f"{what} is being worked on by process {pid} on {machine.partition('/')[0]}.",
+                f"{lease.what} is being worked on by process {pid} on {machine.partition('/')[0]}.",
                 hint="Wait for it to end; nothing was done.",
             )
-        connection.execute(table.update().where(column == key).values(lease_owner=owner, lease_until=now() + LASTS))
+        values = {"lease_owner": lease.owner, "lease_until": now() + LASTS}
+        connection.execute(table.update().where(column == lease.key).values(values))
+    lease.term.renewed(at)
 
 
-def give_back(store: Store, table: Table, key: Any, owner: str) -> None:
+def give_back(store: Store, lease: Lease) -> None:
     """Let go of a lease, unless somebody else has it by now."""
-    column = next(iter(table.primary_key.columns))
     with store.writing() as connection:
-        connection.execute(
-            table.update().where(column == key, table.c.lease_owner == owner).values(lease_owner=None, lease_until=None)
-        )
+        connection.execute(_if_held(lease).values(lease_owner=None, lease_until=None))
 
 
-async def _beat(store: Store, table: Table, key: Any, owner: str) -> None:
-    while True:
-        await asyncio.sleep(HEARTBEAT.total_seconds())
-        with contextlib.suppress(StoreError):  # a busy database: the lease outlives several missed beats
-            await asyncio.to_thread(renew, store, table, key, owner)
+def keep_alive(store: Store, lease: Lease) -> Callable[[], None]:
+    """Renew a lease again and again, on a thread, until what is returned is called. It does not wait: a beat that comes
+    too late finds that nobody holds the lease, and changes nothing."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(HEARTBEAT.total_seconds()):
+            with contextlib.suppress(StoreError):  # a busy database: the lease outlives several missed beats
+                renew(store, lease)
+
+    threading.Thread(target=beat, name=f"lease of {lease.what}", daemon=True).start()
+    return ended.set
 
 
-def renew(store: Store, table: Table, key: Any, owner: str) -> None:
+def renew(store: Store, lease: Lease) -> None:
     """Keep a lease for another minute, unless somebody else has it by now."""
-    condition = next(iter(table.primary_key.columns)) == key
+    at = running_time()
     with store.writing() as connection:
-        connection.execute(
-            table.update().where(condition, table.c.lease_owner == owner).values(lease_until=now() + LASTS)
-        )
+        held = connection.execute(_if_held(lease).values(lease_until=now() + LASTS)).rowcount
+    if held:
+        lease.term.renewed(at)
+    else:
+        lease.term.lost()
+
+
+def running_time() -> float:
+    """Seconds since the machine was started, those in which it slept as well."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def _column(lease: Lease) -> Any:
+    return next(iter(lease.table.primary_key.columns))
+
+
+def _if_held(lease: Lease) -> Update:
+    return lease.table.update().where(_column(lease) == lease.key, lease.table.c.lease_owner == lease.owner)
 
 
 def let_go_of_the_dead(store: Store, table: Table) -> int:

@@ -18,11 +18,12 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from hub.errors import AddressRefused, HubError, PartnerError, PartnerUnavailable, PluginError, StoreError, Wait
+from hub.errors import AddressRefused, Busy, HubError, PartnerError, PartnerUnavailable, PluginError, StoreError, Wait
 from hub.sync.attempts import LENGTH, End
 
 if TYPE_CHECKING:
     from hub.connectors.contract import Outcome
+    from hub.store.lease import Lease
     from hub.workspace import Workspace
 
 MOST_SENT, MOST_ANSWERED = 1_048_576, 262_144
@@ -32,10 +33,12 @@ MOST_SENT, MOST_ANSWERED = 1_048_576, 262_144
 class Attempts:
     """Writes the attempts of one run, in a file of this process. Raises StoreError when the disk is full.
 
-    What is no run (a verification) has a name in the place of a number.
+    What is no run (a verification) has a name in the place of a number. With the `lease` of the run's audience no
+    request leaves once somebody else may have it: Busy is raised.
     """
 
-    def __init__(self, workspace: Workspace, run_id: int | str) -> None:
+    def __init__(self, workspace: Workspace, run_id: int | str, *, lease: Lease | None = None) -> None:
+        self._lease = lease
         self._compressor = zstd.ZstdCompressor(level=1)  # one for all: making one takes longer than using it
         self._numbers = itertools.count(1)
         self._file = _new_file(workspace.runs_folder / str(run_id))
@@ -49,6 +52,11 @@ class Attempts:
              "size": len(keys), "first": ends[0], "last": ends[1]}
         )  # fmt: skip
         return Writing(self, own)
+
+    def check_term(self) -> None:
+        """Raises Busy when somebody else may have the audience by now."""
+        if self._lease:
+            self._lease.check_term()
 
     def number(self) -> int:
         """A number for a request, different from all others of this file."""
@@ -88,9 +96,13 @@ class Writing:
 
     def __init__(self, attempts: Attempts, own: int) -> None:
         self._attempts, self._own = attempts, own
+        self._over = False
 
     def leaves(self, method: str, url: str, body: bytes) -> int:
-        """See `hub.connectors.recording.Recorder`."""
+        """See `hub.connectors.recording.Recorder`. What was given up on sends nothing any more: raises PluginError."""
+        if self._over:
+            raise PluginError(f"A call that was given up on wanted to {method} {url}.")
+        self._attempts.check_term()
         number = self._attempts.number()
         kept = self._attempts.packed(body, MOST_SENT)
         self._attempts.write(
@@ -101,6 +113,8 @@ class Writing:
 
     def answered(self, number: int, *, seconds: float, status: int, body: bytes, request_id: str, error: str) -> None:
         """See `hub.connectors.recording.Recorder`."""
+        if self._over:
+            return  # it was written down as a lost answer
         kept = self._attempts.packed(body, MOST_ANSWERED)
         self._attempts.write(
             {"kind": "answer", "of": self._own, "id": number, "seconds": seconds, "status": status, "bytes": len(body),
@@ -116,6 +130,7 @@ class Writing:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over = True
         if isinstance(error, HubError) and not isinstance(error, StoreError):
             self._end(end_of(error), message=error.message)
 
@@ -129,7 +144,7 @@ def end_of(error: HubError) -> End:
     """How an attempt ended that raised this."""
     if isinstance(error, PluginError) or (isinstance(error, PartnerError) and error.answer_lost):
         return End.LOST
-    if isinstance(error, Wait | PartnerUnavailable | AddressRefused):
+    if isinstance(error, Wait | PartnerUnavailable | AddressRefused | Busy):
         return End.PASSING
     return End.REFUSED
 

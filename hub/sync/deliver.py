@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
-from hub.connectors.containing import contained, containing
+from hub.connectors.containing import containing, in_time
 from hub.connectors.contract import Audience, Connector, Member, Outcome, Page, Refusal
 from hub.connectors.matching import Kinds
-from hub.connectors.pacing import within
 from hub.connectors.recording import recorded_by
 from hub.connectors.retry import LONGEST_WAIT, persist
 from hub.errors import (
@@ -42,12 +41,8 @@ from hub.sync.pages import Pages
 from hub.sync.planned import PlannedRows, PlanReader
 from hub.sync.states import Action, BatchState
 
-T = TypeVar("T")
-
 OWED_IN_A_ROW = 3
 """After so many batches without an answer the partner counts as away, and the run ends early."""
-GRACE_SECONDS = 30.0
-"""On top of the connector's own time-out, before a call counts as hanging."""
 
 NOT_ITS_END = (StoreError, Busy)
 """Errors that say nothing about the run: it is gone on with later, by whoever has its audience then."""
@@ -173,7 +168,7 @@ class Delivery:
 
     async def _call(self, action: Action, members: Sequence[Member], page: Page) -> Outcome:
         verb = self.connector.remove_page if action is Action.REMOVE else self.connector.add_page
-        outcome = await _in_time(self.connector, contained(self.connector, verb(self.audience, members, page)))
+        outcome = await in_time(self.connector, verb, self.audience, members, page)
         with containing(self.connector):
             return sound(self.connector, self._kinds, outcome, members)
 
@@ -206,24 +201,13 @@ def _is_passing(error: HubError) -> bool:
     return isinstance(error, PartnerUnavailable)
 
 
-async def _in_time(connector: Connector, call: Awaitable[T]) -> T:
-    seconds = connector.limits.timeout.total_seconds() + GRACE_SECONDS
-    try:
-        async with within(seconds):
-            return await call
-    except TimeoutError as error:
-        raise PartnerUnavailable(
-            f"{connector.label} gave no answer within {seconds:.0f} s.", answer_lost=True
-        ) from error
-
-
 async def open_audience(connector: Connector, name: str, attempts: Attempts) -> Audience:
     """Find or make the audience at the partner, trying again while the partner is busy."""
     numbers = count(1)
 
     async def once() -> Audience:
         with attempts.begin(None, "open audience", next(numbers), ()) as attempt, recorded_by(attempt):
-            opened = await _in_time(connector, contained(connector, connector.open_audience(name)))
+            opened = await in_time(connector, connector.open_audience, name)
             if not isinstance(opened, Audience):
                 raise nonsense(connector, f"answered with {type(opened).__name__} where an Audience belongs")
             if not isinstance(opened.ref, Mapping):

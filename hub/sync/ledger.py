@@ -31,7 +31,7 @@ class Ledger:
 
     def __init__(self, store: Store, lease: Lease | None = None) -> None:
         self._store = store
-        self._lease = lease
+        self.lease = self._lease = lease
         self.refused = RefusedMembers(store, lease)
 
     def open_run(self, *, sync: Row[Any], audience_id: int, trigger: str, cohort_version: int) -> int:

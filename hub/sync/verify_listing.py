@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hub.connectors.containing import contained
+from hub.connectors.containing import in_time
 from hub.connectors.contract import Ability, Audience, Connector, Member, Value
 from hub.connectors.matching import Kinds
-from hub.connectors.pacing import within
 from hub.connectors.recording import recorded_by
-from hub.errors import Interrupted, PartnerUnavailable, StoreError
-from hub.sync.deliver import GRACE_SECONDS
+from hub.errors import Interrupted, StoreError
 from hub.sync.members import nonsense
 
 if TYPE_CHECKING:
@@ -64,20 +62,13 @@ async def write_listing(
 
 async def _in_time(connector: Connector, pages: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     """The pages of a connector, each within its time-out; what is not one of our errors is the plugin's fault."""
-    seconds = connector.limits.timeout.total_seconds() + GRACE_SECONDS
     try:
-        while True:
-            try:
-                async with within(seconds):
-                    page = await contained(connector, _next(pages))
-            except TimeoutError as error:
-                raise PartnerUnavailable(f"{connector.label} gave no answer within {seconds:.0f} s.") from error
-            if page is None:
-                return
+        while (page := await in_time(connector, _next, pages)) is not None:
             yield page
     finally:
         if hasattr(pages, "aclose"):
-            await pages.aclose()
+            with suppress(RuntimeError):  # it was given up on, and is at work still
+                await pages.aclose()
 
 
 async def _next(pages: AsyncIterator[Any]) -> Any:

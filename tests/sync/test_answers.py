@@ -278,7 +278,7 @@ async def test_a_connector_that_hangs_is_given_up_and_the_run_ends(tiny, monkeyp
     async def hangs(*_):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("hub.sync.deliver.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("hub.connectors.containing.GRACE_SECONDS", 0.0)
     monkeypatch.setattr(Tiny, "limits", replace(Tiny.limits, timeout=timedelta(seconds=0.05)))
     Tiny.answer = hangs
     delivering = await asyncio.wait_for(tiny.syncs.run("s"), 30)
