@@ -135,7 +135,7 @@ class Engine:
         elif waiting or parties.audience.ref is None:
             try:
                 async with self._connections.opened(parties.connection) as connector:
-                    with Attempts(self._workspace, run_id) as attempts:
+                    with Attempts(self._workspace, run_id, lease=self._ledger.lease) as attempts:
                         ended_by = await self._send(parties, connector, attempts, report, stop)
             except NOT_ITS_END:
                 raise
