@@ -103,16 +103,17 @@ def _findings(plugins: Plugins, plugin: Plugin) -> Iterator[tuple[str, Finding]]
         return
     yield "", Finding("loads", LOADS, Verdict.PASSED)
     try:
-        subjects = {subject.connector: subject for subject in plugins.subjects(plugin.name)}
+        subjects = plugins.subjects(plugin.name)
     except PluginError as error:
         yield "", Finding("described", DESCRIBED, Verdict.FAILED, error.message, error.hint)
-        subjects = {}
+        subjects = []
     for name in plugin.connectors:
         connector = plugins.connectors[name]
-        if connector in subjects:
+        described = [subject for subject in subjects if subject.connector is connector]
+        for subject in described:
             with tempfile.TemporaryDirectory(prefix="hub-conformance-") as folder:
-                yield from ((name, found) for found in examine(subjects[connector], Path(folder)))
-        else:
+                yield from ((name, found) for found in examine(subject, Path(folder)))
+        if not described:
             yield from ((name, found) for found in _facts_alone(connector))
 
 

@@ -24,6 +24,8 @@ class Check:
     work: Work
     needs: tuple[Ability, ...] = ()
     asks: tuple[str, ...] = ()
+    silent: bool = False
+    """Whether nothing is sent to the sandbox, so that it need not be reset."""
 
     def left_out(self, subject: Subject) -> str:
         """Why the check is not made for a subject; empty when it is."""
@@ -40,13 +42,13 @@ CHECKS: dict[str, Check] = {}
 """Every check by name, in the order in which they are made."""
 
 
-def check(*needs: Ability, asks: tuple[str, ...] = ()) -> Callable[[Work], Work]:
+def check(*needs: Ability, asks: tuple[str, ...] = (), silent: bool = False) -> Callable[[Work], Work]:
     """Enter a function in the list: its name is the check's, its docstring's first line what is checked."""
 
     def enter(work: Work) -> Work:
         name = work.__name__.replace("_", "-")
         what = (work.__doc__ or "").strip().partition("\n")[0]
-        CHECKS[name] = Check(name, what, work, needs, asks)
+        CHECKS[name] = Check(name, what, work, needs, asks, silent)
         return work
 
     return enter

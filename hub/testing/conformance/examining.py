@@ -63,7 +63,7 @@ def serving(subject: Subject, folder: Path) -> Iterator[Running]:
 
 
 def finding(check: Check, subject: Subject, partner: Running | None) -> Finding:
-    """Make one check; those of facts need no running sandbox."""
+    """Make one check; those that send nothing need no running sandbox."""
     reason = check.left_out(subject)
     if reason:
         return Finding(check.name, check.what, Verdict.LEFT_OUT, reason)
@@ -76,7 +76,7 @@ def finding(check: Check, subject: Subject, partner: Running | None) -> Finding:
 
 async def _made(check: Check, subject: Subject, partner: Running | None) -> None:
     bench = Bench(subject, partner)
-    if partner:
+    if partner and not check.silent:
         partner.admin.reset()
         bench.ask("prepare", partner)
         partner.admin.forget_requests()

@@ -25,11 +25,12 @@ METHODS = {
     Ability.PULL: ("pull",),
     Ability.RECEIVE: ("receive",),
     Ability.LISTEN: ("listen",),
+    Ability.LISTEN: ("listen",),
 }
 """The methods behind each ability: one of them is the connector's own."""
 
 
-@check()
+@check(silent=True)
 async def facts_name(bench: Bench) -> None:
     """A name to type, a label to read, and a page to look things up."""
     kind = bench.kind
@@ -43,7 +44,7 @@ async def facts_name(bench: Bench) -> None:
     _need_page("docs_url", getattr(kind, "docs_url", ""))
 
 
-@check()
+@check(silent=True)
 async def facts_limits(bench: Bench) -> None:
     """Limits that can be kept, with the page that states them."""
     limits = getattr(bench.kind, "limits", None)
@@ -57,7 +58,7 @@ async def facts_limits(bench: Bench) -> None:
         blame("limits.timeout or limits.rate leaves no time for a request.", "Both are above zero.")
 
 
-@check()
+@check(silent=True)
 async def facts_matching(bench: Bench) -> None:
     """Keys that the partner knows people by, each once."""
     matching = getattr(bench.kind, "matching", None)
@@ -74,7 +75,7 @@ async def facts_matching(bench: Bench) -> None:
             )
 
 
-@check()
+@check(silent=True)
 async def facts_settings(bench: Bench) -> None:
     """Settings that explain themselves, secrets kept as secrets."""
     model = getattr(bench.kind, "Settings", None)
@@ -95,7 +96,7 @@ async def facts_settings(bench: Bench) -> None:
             )
 
 
-@check()
+@check(silent=True)
 async def facts_message_events(bench: Bench) -> None:
     """Message events that are told apart, with the page that names them."""
     events = bench.kind.message_events
@@ -109,7 +110,7 @@ async def facts_message_events(bench: Bench) -> None:
         blame("A message event has no name or no source.", "Each kind has an `event`; `source` tells the partner.")
 
 
-@check()
+@check(silent=True)
 async def facts_abilities(bench: Bench) -> None:
     """What it says that it can do, it can do; and it says so of what it can."""
     abilities = getattr(bench.kind, "abilities", None)

@@ -8,6 +8,7 @@ from hub import hookimpl
 
 if TYPE_CHECKING:
     from hub import Connector
+    from hub.testing.conformance import Subject
     from hub.testing.sandbox import Sandbox
 
 
@@ -25,3 +26,11 @@ def hub_sandboxes() -> list[type[Sandbox]]:
     from hub_mailchimp.sandbox import MailchimpSandbox
 
     return [MailchimpSandbox]
+
+
+@hookimpl
+def hub_conformance() -> list[Subject]:
+    """What `hub plugin check` examines."""
+    from hub_mailchimp.conformance import MAILCHIMP
+
+    return [MAILCHIMP]

@@ -81,10 +81,10 @@ def event(number: int) -> dict[str, object]:
 
 
 class Whole(Acme):
-    """Acme with all abilities but CREATE."""
+    """Acme with all abilities but CREATE and LISTEN."""
 
     Settings = WholeSettings
-    abilities = frozenset(Ability) - {Ability.CREATE}
+    abilities = frozenset(Ability) - {Ability.CREATE, Ability.LISTEN}
     message_events = MessageEvents(
         source="acme",
         page="https://acme.example/api#events",
