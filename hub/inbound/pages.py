@@ -1,8 +1,8 @@
 """Cohorts that others push page by page: each becomes a received cohort of the hub, known by the sender's id.
 
 Pages come more than once, out of order, and of sessions that were given up. A page is applied once. Those of a full
-copy count when all of them are in. A page that belongs to a session older than the last full copy is not applied any
-more: what it told is in the copy, or no longer true.
+copy count when all of them are in. What belongs to a session older than the last full copy is not applied any more:
+what it told is in the copy, or no longer true; nor is a full copy that began before somebody was added or removed.
 """
 
 from __future__ import annotations
@@ -54,16 +54,18 @@ class CohortPages:
         """
         if not 0 < len(page.cohort) <= _LONGEST_ID:
             raise UsageError("The cohort has no id.")
-        known = self._known(page) or self._made(page)
+        known = self._known(page) or self._made(page, received_at)
         name = self._followed(known, page, received_at)
         began = self._note_session(known, page.session, received_at)
         if known.full_at is not None and began < known.full_at:
             return Counter([LATE])
         if page.action is CohortAction.REPLACE:
-            return self._staged(name, page, began)
+            late = known.changed_at is not None and began < known.changed_at
+            return Counter([LATE]) if late else self._staged(name, page, began)
         done = self._lists.change_once(name, page.members, _MODES[page.action], _session(page))
         if done is None:
             return Counter([REPEATED])
+        self._update(page, changed_at=max(began, known.changed_at or began))
         return Counter({APPLIED: 1, REFUSED: done.rejected})
 
     def _staged(self, name: str, page: CohortPage, began: datetime) -> Counter[str]:
@@ -84,8 +86,11 @@ class CohortPages:
         with self._store.reading() as connection:
             return connection.execute(query).first()
 
-    def _made(self, page: CohortPage) -> Row[Any]:
-        """Make a cohort that is seen for the first time, or was removed here, with the sender's name if it is free."""
+    def _made(self, page: CohortPage, received_at: datetime) -> Row[Any]:
+        """Make a cohort that is seen for the first time, or was removed here, with the sender's name if it is free.
+
+        What came before this page belongs to the one that was removed.
+        """
         reason = f"received through {self._name}: {page.cohort}"
         cohort_id = None
         for name in self._names(page):
@@ -99,7 +104,8 @@ class CohortPages:
             "cohort_id": cohort_id,
             "name": page.name,
             "sessions": {},
-            "full_at": None,
+            "full_at": received_at,
+            "changed_at": None,
             "paged_at": None,
         }
         key = {"connection_id": self._id, "sender_id": page.cohort}

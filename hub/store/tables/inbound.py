@@ -33,5 +33,6 @@ received_cohorts = Table(
     Column("name", Text, nullable=False),  # the sender's
     Column("sessions", JSON, nullable=False, default=dict, server_default="{}"),  # session -> when its first page came
     Column("full_at", UtcDateTime),  # when the first page of the last full copy came
+    Column("changed_at", UtcDateTime),  # when the first page of the newest session came that added or removed
     Column("paged_at", UtcDateTime),  # when the last page came
 )

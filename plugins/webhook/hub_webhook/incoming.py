@@ -8,7 +8,6 @@ sender has one, as another hub does. Message events are always signed by Standar
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +83,7 @@ def _verify_login(request: InboundRequest, settings: WebhookSettings) -> None:
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     try:
         given = base64.b64decode(encoded.strip(), validate=True) if scheme.lower() == "basic" else b""
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         given = b""
     wanted = f"{settings.inbound_username}:{settings.inbound_password.get_secret_value()}".encode()
     if not hmac.compare_digest(given, wanted):
@@ -116,7 +115,8 @@ def _page(document: dict[str, Any]) -> CohortPage:
         raise ValueError(f"there is no action {action!r}")
     if not isinstance(told, dict):
         raise ValueError("a page has parameters")  # noqa: TRY004
-    members, pages = told.get("members") or [], told.get("page_info") or {}
+    members, pages = told.get("members"), told.get("page_info")
+    members, pages = [] if members is None else members, {} if pages is None else pages
     if not isinstance(members, list) or not isinstance(pages, dict):
         raise ValueError("members is a list, and page_info an object")  # noqa: TRY004
     cohort = _text(told, "mixpanel_cohort_id")

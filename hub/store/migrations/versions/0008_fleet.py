@@ -182,6 +182,7 @@ def _add_inbound() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("sessions", sa.JSON(), nullable=False, server_default="{}"),
         sa.Column("full_at", UtcDateTime(), nullable=True),
+        sa.Column("changed_at", UtcDateTime(), nullable=True),
         sa.Column("paged_at", UtcDateTime(), nullable=True),
         of_a_connection("received_cohorts"),
         sa.ForeignKeyConstraint(["cohort_id"], ["cohorts.id"], name=op.f("fk_received_cohorts_cohort_id")),

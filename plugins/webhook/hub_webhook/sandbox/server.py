@@ -1,12 +1,14 @@
-"""The sandbox itself: one address that takes the contract's requests, and a look inside."""
+"""The sandbox itself: one address that takes the contract's requests, a look inside, and what it sends by itself."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -16,8 +18,11 @@ from starlette.routing import Route
 from hub.testing.sandbox import Sandbox, open_database, refuse_admin
 from hub_webhook.sandbox.cohorts import SCHEMA, Cohorts, read
 from hub_webhook.sandbox.expected import PASSWORD, SECRET, USERNAME, Expected, Refused
+from hub_webhook.sandbox.sending import CohortExport, Messages, send_cohort, send_messages
 
 PATH = "/hook"
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class WebhookSandbox(Sandbox):
@@ -44,13 +49,15 @@ class WebhookSandbox(Sandbox):
         )
 
     def admin_routes(self) -> list[Route]:
-        """Cohorts, deliveries, and what is expected."""
+        """Cohorts, deliveries, what is expected, and what is to be sent."""
         return [
             Route("/_sandbox/cohorts", self.show_cohorts),
             Route("/_sandbox/cohorts/{cohort:path}/members", self.show_members),
             Route("/_sandbox/deliveries", self.show_deliveries),
             Route("/_sandbox/expected", self.show_expected),
             Route("/_sandbox/expected", self.expect, methods=["POST"]),
+            Route("/_sandbox/send/messages", self.send_messages, methods=["POST"]),
+            Route("/_sandbox/send/cohort", self.send_cohort, methods=["POST"]),
         ]
 
     def member_keys(self, method: str, path: str, body: bytes) -> list[str] | None:
@@ -120,6 +127,30 @@ class WebhookSandbox(Sandbox):
         except (orjson.JSONDecodeError, TypeError, ValidationError) as exc:
             raise refuse_admin(str(exc)) from exc
         return _json(self._expected.model_dump())
+
+    async def send_messages(self, request: Request) -> Response:
+        """Send signed message events: {url, events: [{type, timestamp, data}], secrets?, together?, times?, ...}."""
+        order = await _ordered(Messages, request)
+        return await _answers(send_messages(order))
+
+    async def send_cohort(self, request: Request) -> Response:
+        """Send a cohort by the contract: {url, cohort, name, members, action?, session?, page_size?, pages?, ...}."""
+        order = await _ordered(CohortExport, request)
+        return await _answers(send_cohort(order))
+
+
+async def _ordered(kind: type[T], request: Request) -> T:
+    try:
+        return kind.model_validate_json(await request.body())
+    except ValidationError as exc:
+        raise refuse_admin(str(exc)) from exc
+
+
+async def _answers(sending: Awaitable[list[dict[str, Any]]]) -> Response:
+    try:
+        return _json({"answers": await sending})
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise refuse_admin(f"It cannot be sent: {type(exc).__name__}: {exc}", 502) from exc
 
 
 def _action_of(body: bytes) -> str:
