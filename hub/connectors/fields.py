@@ -127,7 +127,7 @@ def _field(connector: str, name: str, info: FieldInfo) -> SettingField:
         required=info.is_required() or kind == "options",
         default=_default(info),
         choices=choices,
-        variable=f"HUB_{connector}_{name}".upper(),
+        variable=f"HUB_{connector}_{name}".upper().replace("-", "_"),
         made=info.default_factory is not None,
     )
 
