@@ -60,9 +60,9 @@ class CustomerIO(Connector):
     settings: CustomerIOSettings
     matching = Matching(
         keys=(MatchKey(OWN_ID), MatchKey(EMAIL, normalize="email"), MatchKey(CIO_ID)),
-        simplified_identity_warning="Customer.io also knows people by email and cio_id. Message events of who is "
-        "matched by these find the person by that property, not by $user_id: two people with one value cannot be "
-        "told apart.",
+        simplified_identity_warning="Customer.io also knows people by email and cio_id: message events of people who "
+        "are matched by these find their person by that property, not by $user_id, and two people with one value cannot "
+        "be told apart.",
     )
     limits = Limits(
         batch_size=1000,  # of add_customers and remove_customers

@@ -2,8 +2,8 @@
 
 Names: those that Customer.io itself sends to Mixpanel and other tools
 (https://docs.customer.io/integrations/data-out/connections/customerio-source/); what is not among them (undeliverable,
-deferred, replied, all of WhatsApp, two that the App API alone lists) is named by the same pattern. Which kinds there
-are: https://docs.customer.io/integrations/data-out/webhooks/reporting-webhooks/. Exemption: neither Mixpanel nor Customer.io
+deferred, replied, all of WhatsApp, two that the App API alone lists) is named by the same pattern. Kinds:
+https://docs.customer.io/integrations/data-out/webhooks/reporting-webhooks/. Exemption: neither Mixpanel nor Customer.io
 documents one, so the hub's own rule: what a person did counts (opens, clicks, conversions), all else is exempt.
 """
 
