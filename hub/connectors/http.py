@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import tempfile
 from collections.abc import Callable, Mapping
@@ -30,6 +31,9 @@ from hub.errors import (
     SettingsWrong,
     Wait,
 )
+
+# httpx logs the address of every request, and an address may hold a secret; the ledger has requests without them
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 Explain = Callable[[httpx.Response], PartnerError | None]
 """A connector's reading of an answer with a status of 400 or above; None leaves it to the default."""

@@ -29,7 +29,7 @@ async def secrets_kept(bench: Bench) -> None:
             shown = [f"{account} {audience} {outcome.request_id} {connector!r} {connector.settings!r}"]
     _search("an error", bench.told, secrets, "Leave it out of the message, and the partner's words only without it.")
     _search("what the connector shows", shown, secrets, "Account, Audience and repr are shown and stored as they are.")
-    _search("a log line", lines, secrets, "Log less; a secret in the address of a request belongs into a header.")
+    _search("a log line", lines, secrets, "Log less: logs are read and kept by others.")
 
 
 async def _refused(bench: Bench, settings: object, status: int, secrets: list[str]) -> None:

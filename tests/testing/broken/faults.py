@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+import logging
 import uuid
 from base64 import b64decode, b64encode
 from hashlib import sha256
@@ -203,13 +204,12 @@ class TellsItsKey(Whole):
         return await told_as(SettingsWrong(f"Acme did not like {key}."), super().check())
 
 
-class PutsItsKeyIntoTheAddress(Whole):
+class LogsItsKey(Whole):
     found_by = "secrets-kept", "The secret api_key is in a log line"
 
     async def check(self):
-        key = self.settings.api_key.get_secret_value()
-        told = await self.http.get("/account", params={"key": key})
-        return Account(told["id"], told["name"])
+        logging.getLogger("acme").info("asking with %s", self.settings.api_key.get_secret_value())
+        return await super().check()
 
 
 class SkipsAPage(Whole):
