@@ -24,7 +24,17 @@ def test_the_import_contracts_hold():
     assert linted.returncode == 0, linted.stdout
 
 
-@pytest.mark.parametrize("package", ["hub", "tui", "plugins/mailchimp/hub_mailchimp", "plugins/webhook/hub_webhook"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "hub",
+        "tui",
+        "plugins/braze/hub_braze",
+        "plugins/customerio/hub_customerio",
+        "plugins/mailchimp/hub_mailchimp",
+        "plugins/webhook/hub_webhook",
+    ],
+)
 def test_every_module_says_what_lives_in_it(package):
     silent = [
         str(path)

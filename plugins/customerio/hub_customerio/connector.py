@@ -61,7 +61,7 @@ class CustomerIO(Connector):
     matching = Matching(
         keys=(MatchKey(OWN_ID), MatchKey(EMAIL, normalize="email"), MatchKey(CIO_ID)),
         simplified_identity_warning="Customer.io also knows people by email and cio_id: message events of people who "
-        "are matched by these find their person by that property, not by $user_id, and two people with one value cannot "
+        "are matched by these find them by that property, not by $user_id, and two people with one value cannot "
         "be told apart.",
     )
     limits = Limits(
