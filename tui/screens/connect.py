@@ -148,7 +148,8 @@ class ConnectScreen(FormScreen[str]):
             self.run_worker(self._offer(field), group="options", exclusive=True)
 
     async def _offer(self, field: SettingInput) -> None:
-        unknown = [each for each in self._inputs if each.setting.kind == "secret" and not self._known(each)]
+        secrets = [each for each in self._inputs if each.setting.kind == "secret" and not each.may_be_empty]
+        unknown = [each for each in secrets if not self._known(each)]
         if unknown:
             field.say(f"What there is to choose is asked once you have typed: {unknown[0].setting.title}.")
             return
