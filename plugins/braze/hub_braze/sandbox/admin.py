@@ -30,6 +30,7 @@ class Told(BaseModel):
     campaign: str = ""
     attribute: str = ""
     at: int = 0
+    quiet: bool = False
     test: bool = False
     url: str = ""
     token: str = ""
@@ -148,7 +149,7 @@ class BrazeAdmin:
         at = told.at or int(time.time())
         if told.campaign:
             people = [user for user in self._workspace.users(attribute=told.attribute, value=True) if user["email"]]
-            return campaign(self._workspace, told.campaign, people, at)
+            return campaign(self._workspace, told.campaign, people, at, quiet=told.quiet)
         if told.test:
             nobody = {"braze_id": "5f8d04e2c9b1a7001c3e9a11", "external_id": "test-user", "email": "test@example.com"}
             return one_of_each(nobody, at)

@@ -11,6 +11,7 @@ from hub_braze.sandbox.workspace import Workspace
 
 Event = dict[str, Any]
 _WORKSPACE = "d2f0a6b8-0000-4a1b-9c2d-3e4f50617283"
+_UNASKED = ("Send", "Delivery", "Bounce")
 _READER = {
     "user_agent": "Mozilla/5.0", "device_class": "phone", "device_os": "iOS", "device_model": "iPhone",
     "browser": "Mail", "mailbox_provider": "Apple", "esp": "sparkpost", "from_domain": "mail.example.com",
@@ -18,17 +19,21 @@ _READER = {
 }  # fmt: skip
 
 
-def campaign(workspace: Workspace, name: str, users: Sequence[Mapping[str, Any]], at: int) -> list[Event]:
+def campaign(
+    workspace: Workspace, name: str, users: Sequence[Mapping[str, Any]], at: int, *, quiet: bool = False
+) -> list[Event]:
     """What becomes of a mail to `users`, sent at `at` (seconds since 1970), always the same.
 
     Of ten people one bounces. Every second of the others opens, half of those by a machine; every fourth clicks; one of
-    twenty unsubscribes. Both lists of addresses follow.
+    twenty unsubscribes. Both lists of addresses follow. With `quiet` nobody opens, nor does what follows from that.
     """
     campaign_id = str(uuid5(NAMESPACE_URL, f"campaign:{name}"))
     sent = {"campaign_id": campaign_id, "campaign_name": name, "dispatch_id": uuid5(NAMESPACE_URL, f"{name}:{at}").hex}
     events: list[Event] = []
     for place, user in enumerate(users):
         for seconds, what, more in _fate(place):
+            if quiet and what not in _UNASKED:
+                continue
             events.append(_event(f"email.{what}", user, at + seconds, {**sent, "ip_pool": "main", **more}))
             if what in ("Bounce", "Unsubscribe"):
                 kept = "hard_bounces" if what == "Bounce" else "unsubscribes"
