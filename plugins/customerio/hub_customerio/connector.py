@@ -76,7 +76,19 @@ class CustomerIO(Connector):
         visible_after=timedelta(minutes=10),
         source="https://docs.customer.io/integrations/api/track/#section/Overview",
     )
-    abilities = frozenset(Ability) - {Ability.READ}  # values are told of a hundred people a request: too dear to verify
+    # READ is not among them: values are told of a hundred people a request, which is too dear for a verification
+    abilities = frozenset(
+        {
+            Ability.REMOVE,
+            Ability.CLEAR,
+            Ability.LIST,
+            Ability.CREATE,
+            Ability.CLOSE,
+            Ability.PULL,
+            Ability.RECEIVE,
+            Ability.LISTEN,
+        }
+    )
     message_events = MESSAGE_EVENTS
 
     def __init__(self, settings: CustomerIOSettings, http: PartnerClient) -> None:
@@ -187,9 +199,9 @@ class CustomerIO(Connector):
 
     async def _change(self, audience: Audience, what: str, members: Sequence[Member]) -> str:
         """Put members in or take them out, each kind of key by a call of its own: other kinds are silently ignored."""
-        request = ""
+        request, path = "", f"/api/v1/segments/{int(audience.ref['segment'])}/{what}"
+        sent = False
         for kind, alike in groupby(sorted(members, key=id_type), key=id_type):
-            path = f"/api/v1/segments/{int(audience.ref['segment'])}/{what}"
             try:
                 response, _ = await self._api.track(
                     path, {"ids": [each.key for each in alike]}, params={"id_type": kind}
@@ -197,5 +209,9 @@ class CustomerIO(Connector):
             except NotThere as error:
                 self._seen.discard(int(audience.ref["segment"]))
                 raise gone(audience) from error
+            except PartnerError as error:
+                error.answer_lost = error.answer_lost or sent  # those of another kind are in, or out, already
+                raise
+            sent = True
             request = response.headers.get("X-Request-Id", request)
         return request

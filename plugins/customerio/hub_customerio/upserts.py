@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from hub import BatchRefused, Member, PartnerUnavailable, Refusal
+from hub import BatchRefused, Member, PartnerError, PartnerUnavailable, Refusal
 from hub_customerio.answers import errors_of, words_of
 from hub_customerio.api import Api
 from hub_customerio.people import ITEM_BYTES, bodies, id_type, item
@@ -62,7 +62,11 @@ class Upserts:
             if len(content) >= ITEM_BYTES:
                 self._note(member, create, _too_large(member, len(content)))
         for body in bodies([each for each in waiting if len(each[1]) < ITEM_BYTES]):
-            response, told = await self._api.track("/api/v2/batch", body.content)
+            try:
+                response, told = await self._api.track("/api/v2/batch", body.content)
+            except PartnerError as error:
+                error.answer_lost = error.answer_lost or any(self._has(mark) for mark in marks)
+                raise
             refused = _refusals(errors_of(told) if response.status_code == 207 else [], body.members)
             for member, refusal in zip(body.members, refused, strict=True):
                 self._note(member, create, refusal)
