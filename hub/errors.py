@@ -100,6 +100,10 @@ class StoreError(HubError):
     """The control plane or the lake cannot be read or written."""
 
 
+class OutOfMemory(StoreError):
+    """A question needs more memory than its engine may have, and cannot do with the disk instead."""
+
+
 class Overtaken(StoreError):
     """What was to be replaced in the lake was changed by somebody else meanwhile. Nothing was written."""
 

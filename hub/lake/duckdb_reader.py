@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from hub.errors import StoreError, UsageError
+from hub.errors import OutOfMemory, StoreError, UsageError
 from hub.lake.engines import DUCKDB
 from hub.lake.reader import NUMBERED, Reader, scratch_of
 from hub.lake.tables import TableLayout
@@ -66,6 +66,16 @@ class DuckDbReader(Reader):
         with _told():
             return self.backend.to_pyarrow(expression).as_py()
 
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Within the block one thread works: what each of several keeps in its hands is beside the memory limit."""
+        (usual,) = self.backend.con.execute("SELECT current_setting('threads')").fetchone() or (1,)
+        self.backend.con.execute("SET threads = 1")
+        try:
+            yield
+        finally:
+            self.backend.con.execute(f"SET threads = {usual}")
+
     def interrupt(self) -> None:
         self.backend.con.interrupt()
 
@@ -84,7 +94,7 @@ class DuckDbReader(Reader):
                 f"CREATE TEMP VIEW {name} AS SELECT {selected} FROM read_parquet([{paths}], {', '.join(options)})"
             )
         except duckdb.Error as error:
-            raise _failed(error) from error
+            raise failed(error) from error
         return name
 
 
@@ -153,16 +163,20 @@ def _told() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise _failed(error) from error
+        raise failed(error) from error
     except RuntimeError as error:
         if str(error) == "Query interrupted":
             raise KeyboardInterrupt from error
         raise
 
 
-def _failed(error: Exception) -> StoreError:
+def failed(error: Exception) -> StoreError:
+    """What an error of DuckDB's is told as."""
+    import duckdb
+
     first_line = str(error).strip().splitlines()[0]
-    return StoreError(
+    kind = OutOfMemory if isinstance(error, duckdb.OutOfMemoryException) else StoreError
+    return kind(
         f"The lake could not be queried: {first_line}",
         hint="If memory or disk ran out, raise HUB_MEMORY_LIMIT or make room; else run `hub doctor`.",
     )

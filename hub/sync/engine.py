@@ -22,6 +22,7 @@ from hub.sync.delivered import note_delivered
 from hub.sync.held import compact
 from hub.sync.holding import REFUSED, REPLACED, end_wait
 from hub.sync.ledger import Ledger
+from hub.sync.memory import with_little
 from hub.sync.models import Progress, Report, Run
 from hub.sync.observed import Observers
 from hub.sync.parties import Parties, parties_of
@@ -53,7 +54,6 @@ class Engine:
         self._ledger = ledger
         self._runs = Runs(workspace.store)
         self._observers = Observers(workspace, connections, self._runs)
-        self._preparation = Preparation(workspace, connections, ledger)
 
     async def carry_out(self, run_id: int, report: Report, stop: threading.Event) -> Run:
         """Take a run from the state that it is in to its end.
@@ -104,14 +104,17 @@ class Engine:
         run_id = parties.run.id
         if self._state(run_id) is RunState.EVALUATING:
             report(Progress(run_id, RunState.EVALUATING))
-            await self._timed(run_id, "evaluate", lambda: self._preparation.evaluate(parties))
+            await self._timed(run_id, "evaluate", lambda: self._preparing(lambda of: of.evaluate(parties)))
         _heed(stop, parties)
         if self._state(run_id) is RunState.PLANNING:
             if parties.run.undoes is None:
                 _need(members_file(self._workspace, run_id))
             report(Progress(run_id, RunState.PLANNING))
-            await self._timed(run_id, "plan", lambda: self._preparation.plan(parties))
+            await self._timed(run_id, "plan", lambda: self._preparing(lambda of: of.plan(parties)))
         _heed(stop, parties)
+
+    def _preparing(self, step: Callable[[Preparation], None]) -> None:
+        with_little(self._workspace, lambda workspace: step(Preparation(workspace, self._connections, self._ledger)))
 
     def _plan_is_lost(self, run_id: int) -> bool:
         has_plan = self._state(run_id) in (RunState.DELIVERING, RunState.SETTLING)
@@ -222,13 +225,15 @@ class Engine:
             refused=partial(self._ledger.refused.of_batches, run_id),
         )
         with contextlib.suppress(StoreError):  # what was not written anew now will be after the next run
-            compact(self._workspace, parties.audience.id)
+            with_little(self._workspace, lambda workspace: compact(workspace, parties.audience.id))
         run = self._runs.get(run_id)
         failed = bool(run.owed or run.message)
         ended = RunState.FAILED if failed else RunState.DONE
         if run.decision in (REFUSED, REPLACED):
             ended = RunState.REFUSED
-        note_delivered(self._workspace, parties, complete=ended is RunState.DONE)
+        with_little(
+            self._workspace, lambda workspace: note_delivered(workspace, parties, complete=ended is RunState.DONE)
+        )
         self._ledger.move(run_id, ended, message=_closing_words(run))
         if not run.planned:
             forget_plan(self._workspace, run_id)

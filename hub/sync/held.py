@@ -30,6 +30,11 @@ def held_by(reader: Reader, audience_id: int) -> ibis.Table:
     return _overlaid(rows.filter(rows.run_id == base), rows.filter(rows.run_id > base))
 
 
+def is_empty(reader: Reader, audience_id: int) -> bool:
+    """Whether the audience has no rows yet. Opens no file."""
+    return not reader.snapshot(HELD).files([("audience_id", "=", str(audience_id))])
+
+
 def _overlaid(base: ibis.Table, changes: ibis.Table) -> ibis.Table:
     import ibis
 

@@ -21,7 +21,7 @@ from hub.lake.reading import DuckDbReader, Reader
 from hub.lake.tables import TIME
 from hub.people.views import with_person
 from hub.sync.evaluated import count, going
-from hub.sync.held import held_by
+from hub.sync.held import held_by, is_empty
 from hub.sync.moves import moved_first, sent_again
 from hub.sync.plan_rows import LEAVES, Comparing, disk, write_sorted
 from hub.sync.states import Action, Leavers
@@ -137,11 +137,15 @@ def write_plan(
     """
     people = reader.files(members)
     counts = count(reader, people)
-    wanted, held = going(people, shared=counts.shared), held_by(reader, audience_id)
-    if several_kinds:
-        held = sent_again(held if identity is None else with_person(held, identity, of="person"), wanted)
-    comparing = Comparing(sorted(targets), leavers, once)
-    changes = comparing.changes(wanted, held)
+    wanted, comparing = going(people, shared=counts.shared), Comparing(sorted(targets), leavers, once)
+    nobody = is_empty(reader, audience_id)
+    if nobody:
+        changes = comparing.everybody(wanted)
+    else:
+        held = held_by(reader, audience_id)
+        if several_kinds:
+            held = sent_again(held if identity is None else with_person(held, identity, of="person"), wanted)
+        changes = comparing.changes(wanted, held)
     changes = with_person(changes, identity, of="person") if identity is not None else changes
     if leavers is Leavers.KEEP or (leavers is Leavers.REMOVE and not can_remove):
         changes = changes.filter(changes.rank < LEAVES)
@@ -152,7 +156,8 @@ def write_plan(
         marked = changes.mutate(action=comparing.action(changes), fingerprint=comparing.fingerprint(changes))
         held_back = marked.semi_join(waiting, ["key", "action", "fingerprint"])
         changes = marked.anti_join(waiting, ["key", "action", "fingerprint"])
-    digest = write_sorted(reader, changes, plan, comparing.rows)
+    with reader.one_thread() if nobody else contextlib.nullcontext():  # everybody is sorted
+        digest = write_sorted(reader, changes, plan, comparing.rows)
     sent = _by_action(reader, reader.files(plan))
     kept_back = _by_action(reader, held_back) if held_back is not None else dict.fromkeys(Action, 0)
     touched = sum(each[action] for each in (sent, kept_back) for action in (Action.ADD, Action.UPDATE))

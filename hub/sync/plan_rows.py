@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hub.lake.reading import DuckDbReader
 
-ROWS_IN_GROUP = 50_000
+ROWS_IN_GROUP = 20_480
 ADDED, UPDATED, LEAVES, STAYS = range(4)
 """The ranks of changes: those of a lower one are delivered first; of the last one, never."""
 
@@ -64,6 +64,12 @@ class Comparing:
             **{column: both[column] for column in old.values()},
         ).filter(lambda row: row.rank < STAYS)
 
+    def everybody(self, going: ibis.Table) -> ibis.Table:
+        """As `changes` of an audience that holds nobody: without what was there, which would be sorted, too."""
+        import ibis
+
+        return going.select("key", "person", rank=ibis.literal(ADDED), **self._texts("new", going.mapped))
+
     def rows(self, changes: ibis.Table) -> ibis.Table:
         """The rows of a plan: `action, key, person, fingerprint, send, mapped, before`.
 
@@ -71,9 +77,9 @@ class Comparing:
         """
         import ibis
 
-        nothing = ibis.null("string")
+        nothing, olds = ibis.null("string"), self._columns("old")
         new = {target: changes[column] for target, column in self._columns("new").items()}
-        old = {target: changes[column] for target, column in self._columns("old").items()}
+        old = {target: changes[column] if column in changes.columns else nothing for target, column in olds.items()}
         everything, updates = changes["rank"] == ADDED, changes["rank"] == UPDATED
         sent = {
             target: (everything | _differs(new[target], old[target])).ifelse(new[target], nothing) for target in new
@@ -147,8 +153,12 @@ def write_rows(reader: DuckDbReader, rows: ibis.Table, path: Path) -> None:
     """Write rows to a Parquet file. Raises StoreError when it cannot be written."""
     import duckdb
 
+    from hub.lake.duckdb_reader import failed
+
     try:
         reader.backend.to_parquet(rows, path, ROW_GROUP_SIZE=ROWS_IN_GROUP, COMPRESSION="zstd", COMPRESSION_LEVEL=1)
+    except duckdb.OutOfMemoryException as error:
+        raise failed(error) from error
     except duckdb.Error as error:
         raise unwritable(path, error) from error
 

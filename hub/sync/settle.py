@@ -26,7 +26,8 @@ from hub.sync.states import Action, BatchState
 if TYPE_CHECKING:
     from hub.workspace import Workspace
 
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 10_000
+_COLUMNS = ["action", "key", "person", "mapped"]
 Refusals = Callable[[int, int], Mapping[str, Refused]]
 """The keys that were refused in the batches from the first number to the second, with the partner's words."""
 
@@ -108,8 +109,9 @@ class _Pieces:
     def read(self) -> Iterator[_Piece]:
         """The plan's rows, piece by piece, in its order; batches are ranges of it in the same order."""
         first = 0
-        with pq.ParquetFile(self._plan) as file:
-            for rows in file.iter_batches(batch_size=ROWS_AT_ONCE):
+        # nothing read ahead, and by one thread: what Arrow's threads have read they keep to themselves
+        with pq.ParquetFile(self._plan, pre_buffer=False) as file:
+            for rows in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=_COLUMNS, use_threads=False):
                 here = slice(first, first + rows.num_rows)
                 batch = self._batch[here]
                 why = self._refused(int(batch[0]), int(batch[-1]))
