@@ -13,6 +13,7 @@ from hub.connectors.addresses import AddressGuard
 from hub.connectors.http import PartnerClient
 from hub.connectors.retry import LONGEST_WAIT, persist, retry_after
 from hub.errors import (
+    AddressRefused,
     BatchRefused,
     CredentialRefused,
     PartnerUnavailable,
@@ -206,3 +207,21 @@ async def test_a_request_whose_connection_broke_is_sent_once_even_where_the_libr
                 await http.get("/second")
 
     assert seen == ["/first", "/second"]
+
+
+async def test_a_partner_may_have_a_second_host_and_the_guard_looks_at_that_one_too():
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(200, json={})
+
+    async with client(answer) as http:
+        await http.get("/lists")
+        await http.get("https://app.example/v1/segments")
+    assert asked == ["https://api.example/3.0/lists", "https://app.example/v1/segments"]
+
+    async with PartnerClient("https://api.example", guard=AddressGuard(), read_attempts=1) as http:
+        for _ in range(2):
+            with pytest.raises(AddressRefused, match=r"10\.0\.0\.1"):
+                await http.get("https://10.0.0.1/v1/segments")
