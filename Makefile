@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench bench-peers storm postgres crash browser fuzz spark clean
+.PHONY: install demo demo-tui test check bench bench-peers storm postgres crash browser fuzz tutorial spark clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -45,6 +45,9 @@ browser: install  ## Slow, needs node and npm: the official mixpanel-browser aga
 
 fuzz: install  ## Bytes from anywhere into the decoder for a minute; led by coverage with the extra `fuzz`.
 	$(BIN)/python -m checks.fuzz
+
+tutorial: install  ## Slow, needs the package registry: the plugin tutorial word for word, and the example package, in a clean environment.
+	$(BIN)/python -m checks.tutorial
 
 spark: install  ## Slow, needs Java 17: a real cluster of Spark beside DuckDB; both must name the same people.
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,spark]'

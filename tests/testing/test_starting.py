@@ -16,17 +16,6 @@ from hub.testing.conformance import Verdict
 from hub.testing.starting import start_plugin
 
 
-@pytest.fixture(autouse=True)
-def _own_modules(monkeypatch):
-    """What a check imports from a folder is forgotten afterwards."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    before = {*sys.modules}
-    yield
-    for name in {*sys.modules} - before:
-        if name.startswith("hub_"):
-            del sys.modules[name]
-
-
 def test_a_plugin_that_is_begun_passes_its_own_tests(tmp_path):
     made = json.loads(CliRunner().invoke(app, ["new", "carrier-pigeon", "--in", str(tmp_path), "--json"]).stdout)
 

@@ -48,6 +48,7 @@ class AcmeSandbox(Sandbox):
             routes=[
                 Route("/v1/account", self.account),
                 Route("/v1/groups", self.open_group, methods=["POST"]),
+                Route("/v1/groups/{group:int}", self.delete, methods=["DELETE"]),
                 Route("/v1/groups/{group:int}/add", self.add, methods=["POST"]),
                 Route("/v1/groups/{group:int}/remove", self.remove, methods=["POST"]),
                 Route("/v1/groups/{group:int}/people", self.people),
@@ -132,6 +133,16 @@ class AcmeSandbox(Sandbox):
             (request.path_params["group"], request.query_params.get("after", ""), PAGE),
         )
         return JSONResponse([{"email": row["email"], "fields": json.loads(row["fields"])} for row in rows])
+
+    async def delete(self, request: Request) -> Response:
+        """Delete a group; one that is gone is fine. The connector comes to use this in the hub's tutorial."""
+        wrong = self.refused(request)
+        if wrong and wrong.status_code != 410:
+            return wrong
+        with transaction(self.db):
+            self.db.execute("DELETE FROM people WHERE group_id = ?", (request.path_params["group"],))
+            self.db.execute("DELETE FROM groups WHERE id = ?", (request.path_params["group"],))
+        return Response(status_code=204)
 
     async def show_people(self, request: Request) -> Response:
         """Everybody in every group: group, email, fields."""
