@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 
@@ -67,10 +68,12 @@ class MessageEvents:
 
     def kind_of(self, kind: str) -> MessageEventKind:
         """One of the partner's kinds. Raises KeyError for an unknown kind."""
-        for known in self.kinds:
-            if known.kind == kind:
-                return known
-        raise KeyError(kind)
+        return self._by_kind[kind]
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, MessageEventKind]:
+        # asked for every event, and Braze has a hundred kinds
+        return {known.kind: known for known in self.kinds}
 
 
 @dataclass(frozen=True)
