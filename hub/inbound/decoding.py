@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 MOST = 2_000
 """Requests that are decoded at once."""
-MOST_BYTES = 8 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 """Bytes of bodies that are decoded at once."""
 
 _MOST_PARTS = 20  # strange parts of a request that are shown

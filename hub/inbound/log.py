@@ -51,12 +51,13 @@ _requests = Table(
     Column("method", String(16), nullable=False),
     Column("headers", JSON, nullable=False),  # without secrets and signatures
     Column("query", JSON, nullable=False),  # likewise
-    Column("body", LargeBinary, nullable=False),
     Column("bytes", Integer, nullable=False),
     Column("events", Integer, nullable=False, default=0),  # that were in it
     Column("reason", Text, nullable=False, default=""),  # why it is parked
     Column("parts", JSON, nullable=False, default=list),  # what nobody could read: {reason, payload}
-    Index("ix_inbound_requests_state", "connection_id", "state", "id"),
+    Column("body", LargeBinary, nullable=False),  # the last one: who reads the others need not go through it
+    # what waits is asked for several times a second, and answered from this alone
+    Index("ix_inbound_requests_state", "state", "connection_id", "id", "bytes", "received_at"),
     sqlite_autoincrement=True,
 )
 

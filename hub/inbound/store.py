@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from hub.clock import now
 from hub.connectors.messages import MessageEvent, MessageEvents
@@ -21,6 +22,9 @@ from hub.lake.tables import EVENT_COLUMNS, EVENTS, PROPERTY_MAPS
 from hub.lake.typed import property_columns
 
 if TYPE_CHECKING:
+    import ibis
+
+    from hub.lake.reading import Reader
     from hub.workspace import Workspace
 
 _NEAR = timedelta(days=31)
@@ -81,10 +85,16 @@ def _not_stored(
     with workspace.reading_here() as reader:
         stored = reader.table(EVENTS, filters)
         of_partner = stored.filter(stored.source == known.source)
-        found = of_partner.semi_join(reader.rows(ids), "insert_id")
-        ours = found.filter(found.strings.get(CONNECTION) == connection).select("insert_id").distinct()
-        known_ids = {value for batch in reader.batches(ours) for value in batch.column(0).to_pylist()}
-    return [event for event in events if event.id not in known_ids]
+        found = _ids(reader, of_partner.semi_join(reader.rows(ids), "insert_id"))
+        if found:  # seldom, and only now are the properties read: another connection may have an id, too
+            these = of_partner.semi_join(reader.rows(pa.table({"insert_id": [*found]})), "insert_id")
+            found = _ids(reader, these.filter(these.strings.get(CONNECTION) == connection))
+    return [event for event in events if event.id not in found] if found else events
+
+
+def _ids(reader: Reader, events: ibis.Table) -> set[str]:
+    batches = reader.batches(events.select("insert_id").distinct())
+    return {value for batch in batches for value in batch.column(0).to_pylist()}
 
 
 def _edges(events: list[MessageEvent]) -> set[datetime]:
@@ -101,33 +111,39 @@ def _edges(events: list[MessageEvent]) -> set[datetime]:
 def _rows(
     project_id: int, connection: str, known: MessageEvents, names: Mapping[str, str], events: list[MessageEvent]
 ) -> pa.Table:
-    received = now()
+    received, size = now(), len(events)
+    times = pa.array([event.time for event in events], EVENTS.schema.field("time").type)
     columns: dict[str, Any] = {
-        "project_id": pa.array([project_id] * len(events), pa.int32()),
-        "month": [_month(event.time) for event in events],
+        "project_id": pa.repeat(pa.scalar(project_id, pa.int32()), size),
+        "month": pc.strftime(times, "%Y-%m"),
         "event": [names[event.kind] for event in events],
         "distinct_id": [match_id(event.match) for event in events],
-        "device_id": pa.nulls(len(events), pa.string()),
-        "user_id": pa.nulls(len(events), pa.string()),
-        "time": pa.array([event.time for event in events], EVENTS.schema.field("time").type),
+        "device_id": pa.nulls(size, pa.string()),
+        "user_id": pa.nulls(size, pa.string()),
+        "time": times,
         "insert_id": [event.id for event in events],
-        "source": [known.source] * len(events),
-        "received_at": pa.array([received] * len(events), EVENTS.schema.field("received_at").type),
+        "source": pa.repeat(known.source, size),
+        "received_at": pa.repeat(pa.scalar(received, EVENTS.schema.field("received_at").type), size),
     }
-    properties = [{**_told(event), known.marker: known.source, CONNECTION: connection} for event in events]
-    maps = zip((name for name, _ in PROPERTY_MAPS), property_columns(properties), strict=True)
+    marks = {known.marker: known.source, CONNECTION: connection}
+    maps = zip(
+        (name for name, _ in PROPERTY_MAPS), property_columns([_told(event, marks) for event in events]), strict=True
+    )
     return pa.table({**columns, **dict(maps)}, schema=EVENT_COLUMNS)
 
 
-def _told(event: MessageEvent) -> dict[str, Any]:
-    """The event's own properties, and what is named alike for all partners."""
-    told = dict(event.properties)
+def _told(event: MessageEvent, marks: Mapping[str, str]) -> dict[str, Any]:
+    """The event's own properties, what is named alike for all partners, and the marks of partner and connection."""
+    told = {**event.properties}
     if event.origin:
-        told |= {"campaign_id": event.origin.id} | ({"campaign_name": event.origin.name} if event.origin.name else {})
+        told["campaign_id"] = event.origin.id
+        if event.origin.name:
+            told["campaign_name"] = event.origin.name
     if event.message:
         told["message_id"] = event.message
     if event.machine:
         told["machine"] = True
+    told.update(marks)
     return told
 
 

@@ -182,20 +182,20 @@ async def test_a_connector_without_message_events_says_so(hub, monkeypatch, part
 
 async def test_a_pull_that_wakes_up_when_another_has_taken_over_moves_no_cursor(sent, monkeypatch):
     from hub.errors import Busy
-    from hub.inbound import service
+    from hub.inbound import pulling
     from hub.store.tables import pulls
 
-    whole = service.store_events
+    whole = pulling.store_events
 
     def taken_over(*arguments, **named):
         with sent.workspace.store.writing() as connection:
             connection.execute(pulls.update().values(lease_owner="elsewhere:1:1:abc"))
         return whole(*arguments, **named)
 
-    monkeypatch.setattr(service, "store_events", taken_over)
+    monkeypatch.setattr(pulling, "store_events", taken_over)
     with pytest.raises(Busy, match="taken over"):
         await sent.inbound.pull("news")
-    monkeypatch.setattr(service, "store_events", whole)
+    monkeypatch.setattr(pulling, "store_events", whole)
     with sent.workspace.store.writing() as connection:
         assert connection.execute(pulls.select()).one().cursor == {}
         connection.execute(pulls.update().values(lease_owner=None))

@@ -8,7 +8,6 @@ a person does counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,9 +41,6 @@ MESSAGE_EVENTS = MessageEvents(
 )
 
 _TYPES = {kind.kind for kind in MESSAGE_EVENTS.kinds}
-_KEYS = {"distinct_id": "distinct_id", "email": "$email", "phone": "$phone"}
-"""How a person may be told, the preferred first, and which property that is."""
-_OURS = {"id", "message_id", "campaign", "machine", "properties", *_KEYS}
 _MOST = 1_000
 
 
@@ -66,21 +62,25 @@ def events_in(document: Any, request: InboundRequest) -> Received:
 def _event(told: Any, fallback: str) -> MessageEvent:
     if not isinstance(told, dict) or not isinstance(told.get("data"), dict):
         raise ValueError('a message event is {"type": ..., "timestamp": ..., "data": {...}}')  # noqa: TRY004
-    kind, data = told.get("type"), told["data"]
+    kind, rest = told.get("type"), {**told["data"]}
     if kind not in _TYPES:
         raise ValueError(f"there is no type {kind!r}")
-    event_id = _text(data, "id") or fallback
+    event_id = _taken(rest, "id") or fallback
     if not event_id:
         raise ValueError("it has neither data.id nor a header webhook-id")
+    match, origin, message = _person(rest), _origin(rest.pop("campaign", None)), _taken(rest, "message_id")
+    machine, own = rest.pop("machine", None) is True, rest.pop("properties", None)
+    if own is not None and not isinstance(own, dict):
+        raise ValueError("properties is an object")
     return MessageEvent(
         kind=kind,
         id=event_id,
-        match=_person(data),
+        match=match,
         time=_instant(told.get("timestamp")),
-        properties=_properties(data),
-        origin=_origin(data.get("campaign")),
-        message=_text(data, "message_id"),
-        machine=data.get("machine") is True,
+        properties={**rest, **own} if own else rest,
+        origin=origin,
+        message=message,
+        machine=machine,
     )
 
 
@@ -92,11 +92,14 @@ def _id(request: InboundRequest, number: int, *, alone: bool) -> str:
     return message if alone else f"{message}#{number}"
 
 
-def _person(data: Mapping[str, Any]) -> tuple[str, str]:
-    for name, key in _KEYS.items():
-        value = _text(data, name).strip()
-        if value:
-            return key, value.lower() if key == "$email" else value
+def _person(rest: dict[str, Any]) -> tuple[str, str]:
+    distinct_id, email, phone = _taken(rest, "distinct_id"), _taken(rest, "email"), _taken(rest, "phone")
+    if distinct_id := distinct_id.strip():
+        return "distinct_id", distinct_id
+    if email := email.strip():
+        return "$email", email.lower()
+    if phone := phone.strip():
+        return "$phone", phone
     raise ValueError("data tells nobody: it has distinct_id, email or phone")
 
 
@@ -114,23 +117,19 @@ def _instant(told: Any) -> datetime:
 def _origin(told: Any) -> Origin | None:
     if told is None:
         return None
-    if not isinstance(told, dict) or not _text(told, "id"):
+    if not isinstance(told, dict) or not told.get("id"):
         raise ValueError('campaign is {"id": ..., "name": ...}')
-    return Origin(_text(told, "id"), _text(told, "name"))
+    campaign = {**told}
+    return Origin(_taken(campaign, "id"), _taken(campaign, "name"))
 
 
-def _properties(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What else is told: everything beside what has a place of its own, and what is in `properties`."""
-    own = data.get("properties", {})
-    if not isinstance(own, dict):
-        raise ValueError("properties is an object")  # noqa: TRY004
-    return {name: value for name, value in data.items() if name not in _OURS} | own
-
-
-def _text(data: Mapping[str, Any], name: str) -> str:
-    value = data.get(name)
+def _taken(rest: dict[str, Any], name: str) -> str:
+    """A text out of what is left; empty when it is not there. Raises ValueError when it is none."""
+    value = rest.pop(name, None)
+    if type(value) is str:
+        return value
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{name} is a text")  # noqa: TRY004
     return str(value)
