@@ -123,6 +123,7 @@ class Worker:
         """Take jobs and do them, until cancelled: then no more are taken, and those in hand come to their end."""
         while not self._stop.is_set():
             try:
+                await asyncio.to_thread(make_schema, self._store)  # somebody may have taken the queue away
                 async with app.open_async():
                     await app.run_worker_async(
                         queues=[WORK],
@@ -230,7 +231,7 @@ class Worker:
     def _told(self, error: Exception | None) -> None:
         if error is None:
             self._telling.well("the queue")
-        else:
+        elif "the queue" not in self._telling.problems:  # many ask it, and each hears something else of one outage
             self._telling.problem("the queue", unusable(error, self._store))
 
     def _since(self) -> dict[Task, str]:

@@ -64,9 +64,15 @@ def make_schema(store: Store) -> None:
 
 
 def drop_unused(store: Store) -> None:
-    """Drop the queues of other versions of Procrastinate that no worker has used for an hour. Raises StoreError."""
+    """Drop the queues of other versions of Procrastinate that no worker has used for an hour. Raises StoreError.
+
+    A schema of such a name that has no workers is somebody else's, and left alone.
+    """
     used = "SELECT count(*) FROM {}.procrastinate_workers WHERE last_heartbeat > now() - interval '1 hour'"
-    names = text("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, :prefix) AND nspname <> :own")
+    names = text(
+        "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, :prefix) AND nspname <> :own "
+        "AND to_regclass(format('%I.procrastinate_workers', nspname)) IS NOT NULL"
+    )
     with store.writing() as connection:
         raw: Any = connection.connection.driver_connection
         for (name,) in connection.execute(names, {"prefix": _PREFIX, "own": schema_name()}).all():
