@@ -157,9 +157,20 @@ __all__ = [
 ]
 
 PROVISIONAL = frozenset(
-    {"CohortAction", "CohortPage", "ConnectionRef", "InboundRequest", "Received", "Reply", "SyncRun", "Unknown"}
+    {
+        "CohortAction",
+        "CohortPage",
+        "ConnectionRef",
+        "InboundRequest",
+        "MatchOn",
+        "OAuth",
+        "Received",
+        "Reply",
+        "SyncRun",
+        "Unknown",
+    }
 )
-"""Names that may still change in a minor version: what comes in at the door, and what the hooks around the loop get."""
+"""Names that may still change in a minor version: what is about the door, consent, and the hooks around the loop."""
 
 
 def __getattr__(name: str) -> Any:

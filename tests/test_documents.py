@@ -66,7 +66,7 @@ def test_the_walkthrough_of_the_readme_works_word_for_word(tmp_path, sandbox_por
 def test_every_file_that_the_documents_point_to_is_there():
     missing = [
         f"{page.name}: {target}"
-        for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+        for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
         if not (page.parent / target).exists()
     ]
