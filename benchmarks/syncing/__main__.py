@@ -1,6 +1,7 @@
 """Syncs against floors by hand and against peers, in one run.
 
-    python -m benchmarks.syncing [--only first|peers|changed|due|pace] [--people N] [--rounds N] [--folder FOLDER]
+    python -m benchmarks.syncing [--only first|peers|changed|due|pace|freshness] [--people N] [--rounds N]
+        [--folder FOLDER]
 
 The receiver is a process of its own that does nothing but count (`benchmarks.syncing.receiver`); its own requests a
 second are printed first. Latency is 0. Homes are made once in FOLDER and kept there when it is given.
@@ -12,11 +13,11 @@ import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.syncing import changed, due, first_delivery, pace, peers
+from benchmarks.syncing import changed, due, first_delivery, freshness, pace, peers
 from benchmarks.syncing.load import alone
 from benchmarks.syncing.measuring import receiving
 
-PARTS = ("first", "peers", "changed", "due", "pace")
+PARTS = ("first", "peers", "changed", "due", "pace", "freshness")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -42,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
             due.measure(folder)
         if "pace" in only:
             pace.measure(url, folder)
+        if "freshness" in only:
+            freshness.measure(url, folder, asked.people, asked.rounds)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,17 @@ def hub(url: str, name: str) -> None:
     for module in _NEEDED:
         importlib.import_module(module)
     opened = _prepared(url, name)
+    freshness = _timed("hub.sync.engine", "note_delivered")
 
     def run() -> dict[str, Any]:
         run = asyncio.run(opened.syncs.run(name))
         assert run.state == "done", run
-        return {"timings": run.timings, "sent": run.added + run.updated + run.removed, "unchanged": run.unchanged}
+        return {
+            "timings": run.timings,
+            "sent": run.added + run.updated + run.removed,
+            "unchanged": run.unchanged,
+            "freshness": sum(freshness),
+        }
 
     turn(run)
 
@@ -84,6 +90,22 @@ def loop(url: str, file: str) -> None:
     from benchmarks.syncing.floor import post_file
 
     turn(lambda: post_file(url, Path(file)))
+
+
+def _timed(module: str, name: str) -> list[float]:
+    """Let a function note the seconds of each of its calls in the list that is returned."""
+    there, took = importlib.import_module(module), list[float]()
+    function = getattr(there, name)
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        began = perf_counter()
+        try:
+            return function(*arguments, **options)
+        finally:
+            took.append(perf_counter() - began)
+
+    setattr(there, name, timed)
+    return took
 
 
 def _cpu() -> float:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from benchmarks.syncing.partner import NAME
 from hub.lake.lake import Lake
-from hub.lake.tables import PROFILES
+from hub.lake.tables import PROFILES, TableLayout
 
 COHORT, SYNC, AUDIENCE = "pro", "pro-bench", "hub: pro"
 MAPPING = {"country": "country", "first_name": "$first_name", "ltv": "ltv"}
@@ -76,11 +76,16 @@ def change(home: Path, people: int) -> int:
         union all by name select * from ({_people(0, people, "free")}) where n % {_LEAVES} = 0
         union all by name select * from ({_people(people, people + people // _LEAVES, "pro")})
     """
-    _append(home, changed, seq=10 * people)
+    append(home, PROFILES, _PROFILES.format(people=changed, seq=10 * people))
     return people // _CHANGED + 2 * (people // _LEAVES)
 
 
-def empty(home: Path) -> None:
+def append(home: Path, layout: TableLayout, query: str) -> None:
+    """Add what a query gives to a table of the lake, once."""
+    _lake(home).append(layout, _batches(query), application="bench", version=1)
+
+
+def empty(home: Path, definition: str = DEFINITION) -> None:
     """A home with the cohort, and nobody in it."""
     from hub.app import Hub
     from hub.cohorts.text.reading import definition_of_text
@@ -88,7 +93,7 @@ def empty(home: Path) -> None:
     from hub.settings import load
 
     initialise(load(home))
-    Hub.open(home).cohorts.add(COHORT, definition_of_text(DEFINITION))
+    Hub.open(home).cohorts.add(COHORT, definition_of_text(definition))
 
 
 def _make(home: Path, people: int) -> None:
@@ -100,11 +105,6 @@ def _make(home: Path, people: int) -> None:
 
 def _people(first: int, last: int, plan: str) -> str:
     return f"select n, '{plan}' as plan, {_FIELDS} from range({first}, {last}) numbers(n)"
-
-
-def _append(home: Path, people: str, *, seq: int) -> None:
-    rows = _batches(_PROFILES.format(people=people, seq=seq))
-    _lake(home).append(PROFILES, rows, application="bench", version=1)
 
 
 def _lake(home: Path) -> Lake:
