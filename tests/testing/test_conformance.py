@@ -8,15 +8,8 @@ import pytest
 
 from hub.testing.conformance import CHECKS, Conformance, Verdict
 from hub.testing.conformance.examining import finding, serving
-from hub.testing.starter.hub_acme.conformance import ACME
 from tests.testing.broken.faults import BROKEN
 from tests.testing.broken.whole import WHOLE
-
-
-class TestStarter(Conformance):
-    """What `hub plugin new` makes."""
-
-    subject = ACME
 
 
 class TestWhole(Conformance):
