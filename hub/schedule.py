@@ -144,6 +144,8 @@ class Due:
     pulled: dict[str, int] = field(default_factory=dict)
     received: dict[str, int] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    checked: list[str] = field(default_factory=list)
+    """Connections that were found to work."""
 
     @property
     def exit_code(self) -> int:
@@ -205,7 +207,7 @@ async def _do(agenda: Agenda, task: Task, due: Due, *, say: Callable[[str], None
         if isinstance(done, Run):
             due.runs.append(done)
         elif done is None:
-            return
+            due.checked.append(name)
         elif task.kind == DECODE:
             due.received[name] = done
         else:

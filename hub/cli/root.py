@@ -183,7 +183,9 @@ def run_due(as_json: Json = False) -> None:
             typer.echo(_sentence(run))
         for name, new in [*due.received.items(), *due.pulled.items()]:
             typer.echo(f"{name}: {new} new message events")
-        if not due.runs and not due.pulled and not due.received and not due.problems:
+        for name in due.checked:
+            typer.echo(f"{name}: the connection works")
+        if not (due.runs or due.pulled or due.received or due.checked or due.problems):
             typer.echo("Nothing is due.")
     for name, problem in due.problems.items():
         say(f"{name}: {problem}")

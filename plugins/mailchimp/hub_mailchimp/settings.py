@@ -32,8 +32,7 @@ class MailchimpSettings(ConnectorSettings):
     )
     api_key: SecretStr = Field(
         title="API key",
-        description=f"{_WHERE}. It ends in a dash and the data centre, such as -us6. With --oauth it is the token that "
-        "Mailchimp gives.",
+        description=f"{_WHERE}. It ends in a dash and the data centre, such as -us6.",
     )
     audience: str = Field(
         default="",
