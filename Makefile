@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench bench-peers storm postgres crash browser fuzz tutorial spark clean
+.PHONY: install demo demo-tui test check bench bench-peers storm storm-fleet postgres crash browser fuzz tutorial spark clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -33,6 +33,9 @@ bench-peers: install  ## A first delivery beside dlt and drt, which are installe
 
 storm: install  ## Slow: 300 runs to two partners killed at random instants in bad weather; each must end up with the cohort.
 	$(BIN)/python -m checks.storm
+
+storm-fleet: install  ## Slow: the same with three workers on a real PostgreSQL, of which one that runs a sync is killed 60 times.
+	$(BIN)/python -m checks.storm --workers 3 --kills 60
 
 postgres: install  ## Slow: the tests of what stands on the database, on a real PostgreSQL.
 	HUB_TEST_DATABASE=postgresql $(BIN)/pytest -q -n 2 tests/store tests/sync tests/running tests/intake tests/people tests/inbound tests/connectors tests/cli tests/server plugins
