@@ -93,7 +93,7 @@ def record(workspace: Workspace, reader: Reader, cohort: Cohort, at: datetime, p
 
 def recorded_members(reader: Reader, project: Project, cohort_id: int) -> ibis.Table:
     """The people who were in the cohort at its newest recorded evaluation: `person`, by the ids of then."""
-    return _present(_rows(reader, project, cohort_id))
+    return _present(reader, _rows(reader, project, cohort_id))
 
 
 def evaluations(reader: Reader, project: Project, cohort_id: int) -> list[Evaluation]:
@@ -130,20 +130,30 @@ def _changes(reader: Reader, project: Project, rows: ibis.Table, people: ibis.Ta
 def _owned(reader: Reader, project: Project, rows: ibis.Table) -> ibis.Table:
     """Everybody who is recorded as being in: the `id` that is recorded, whose it is now (`person`), and the `nth` id of
     that person it is, the person's own being the first."""
-    present = _present(rows).select(id=lambda each: each.person)
+    present = _present(reader, rows).select(id=lambda each: each.person)
     people = identity_map(reader, project)
     if reader.value(ibis.coalesce(rows.person.startswith(MATCH).any(), False)):
         known = known_by_value(reader, project, present.filter(present.id.startswith(MATCH)))
         if known is not None:
             people = known.select("id", "person") if people is None else people.union(known.select("id", "person"))
+    if people is None:  # every id is a person of its own
+        return present.mutate(person=present.id, nth=ibis.literal(0))
     owned = with_person(present, people, of="id")
     order = [(owned.id == owned.person).desc(), owned.id]
     return owned.mutate(nth=ibis.row_number().over(group_by=owned.person, order_by=order))
 
 
-def _present(rows: ibis.Table) -> ibis.Table:
-    newest = rows.group_by("person").agg(entered=rows.entered.argmax(rows.evaluation))
-    return newest.filter(newest.entered).select("person")
+def _present(reader: Reader, rows: ibis.Table) -> ibis.Table:
+    """Who is in by these rows. Most people have the row of the first evaluation alone: only of the later ones is each
+    person's newest row looked for."""
+    first = reader.value(rows.evaluation.min())
+    earliest = rows.filter(rows.evaluation == first) if first is not None else rows
+    if first is None or first == reader.value(rows.evaluation.max()):
+        return earliest.filter(earliest.entered).select("person")
+    later = rows.filter(rows.evaluation > first)
+    newest = later.group_by("person").agg(entered=later.entered.argmax(later.evaluation))
+    untouched = earliest.filter(earliest.entered).anti_join(newest, "person").select("person")
+    return untouched.union(newest.filter(newest.entered).select("person"))
 
 
 def _rows(reader: Reader, project: Project, cohort_id: int) -> ibis.Table:
