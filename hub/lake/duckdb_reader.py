@@ -67,14 +67,16 @@ class DuckDbReader(Reader):
             return self.backend.to_pyarrow(expression).as_py()
 
     @contextmanager
-    def one_thread(self) -> Iterator[None]:
-        """Within the block one thread works: what each of several keeps in its hands is beside the memory limit."""
-        (usual,) = self.backend.con.execute("SELECT current_setting('threads')").fetchone() or (1,)
-        self.backend.con.execute("SET threads = 1")
+    def one_thread(self, memory_limit: str) -> Iterator[None]:
+        """Within the block one thread works, with that much memory: what several keep in their hands is beside it."""
+        asked = "SELECT current_setting('threads'), current_setting('memory_limit')"
+        threads, limit = self.backend.con.execute(asked).fetchone() or (1, memory_limit)
+        settings = "SET threads = {}; SET memory_limit = '{}'"
+        self.backend.con.execute(settings.format(1, memory_limit))
         try:
             yield
         finally:
-            self.backend.con.execute(f"SET threads = {usual}")
+            self.backend.con.execute(settings.format(threads, limit))
 
     def interrupt(self) -> None:
         self.backend.con.interrupt()

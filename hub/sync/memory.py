@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LITTLE = "128MiB"
-"""A million members are evaluated and compared within it, and five million take it and the disk."""
+"""A million members are evaluated and compared within it; five million take it and the disk."""
+SORTING = "96MiB"
+"""What one thread gets that sorts everybody on their way into a file, which takes as much again beside it."""
 
 _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)b?\s*", re.IGNORECASE)
 

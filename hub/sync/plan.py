@@ -22,6 +22,7 @@ from hub.lake.tables import TIME
 from hub.people.views import with_person
 from hub.sync.evaluated import count, going
 from hub.sync.held import held_by, is_empty
+from hub.sync.memory import SORTING
 from hub.sync.moves import moved_first, sent_again
 from hub.sync.plan_rows import LEAVES, Comparing, disk, write_sorted
 from hub.sync.states import Action, Leavers
@@ -156,7 +157,7 @@ def write_plan(
         marked = changes.mutate(action=comparing.action(changes), fingerprint=comparing.fingerprint(changes))
         held_back = marked.semi_join(waiting, ["key", "action", "fingerprint"])
         changes = marked.anti_join(waiting, ["key", "action", "fingerprint"])
-    with reader.one_thread() if nobody else contextlib.nullcontext():  # everybody is sorted
+    with reader.one_thread(SORTING) if nobody else contextlib.nullcontext():  # everybody is sorted
         digest = write_sorted(reader, changes, plan, comparing.rows)
     sent = _by_action(reader, reader.files(plan))
     kept_back = _by_action(reader, held_back) if held_back is not None else dict.fromkeys(Action, 0)

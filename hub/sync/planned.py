@@ -52,7 +52,7 @@ class PlanReader:
     """Reads ranges of rows of a plan, a row group ahead. Keeps two of them, so memory follows the batch."""
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path)
+        self._file = pq.ParquetFile(path, pre_buffer=False)
         sizes = [self._file.metadata.row_group(group).num_rows for group in range(self._file.num_row_groups)]
         self._starts = [0, *accumulate(sizes)]
         self._groups_of_rows = len(sizes)
@@ -88,7 +88,7 @@ class PlanReader:
         return self._kept[group]
 
     def _read(self, group: int) -> pa.RecordBatch:
-        return _prepared(self._file.read_row_group(group, columns=_COLUMNS))
+        return _prepared(self._file.read_row_group(group, columns=_COLUMNS, use_threads=False))
 
 
 def _prepared(group: pa.Table) -> pa.RecordBatch:
