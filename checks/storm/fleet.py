@@ -21,7 +21,7 @@ from hub.clock import now
 from hub.store.tables import audiences, runs, syncs
 from hub.sync.states import FINAL, RunState
 
-_LOOKS_EVERY = 0.05  # seconds
+_LOOKS_EVERY = 0.1  # seconds
 _BYSTANDERS = 0.2  # as often as that, one that does not run the sync is killed as well
 _END_SECONDS = 40.0  # of which a worker promises 30
 _FAULTS = ("Traceback", "A fault of the hub")
