@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,9 +100,20 @@ def _tell(examined: Examined) -> None:
     failed, left_out = of(Verdict.FAILED), of(Verdict.LEFT_OUT)
     passed = counted(len(of(Verdict.PASSED)), "check")
     typer.echo(f"{examined.plugin.name}: {passed} passed, {len(left_out)} left out, {len(failed)} failed.")
-    for name, found in left_out:
-        typer.echo(f"  left out  {f'{name}: ' if name else ''}{found.check}: {found.message}.")
+    for (name, reason), checks in _by_reason(left_out).items():
+        typer.echo(f"  left out  {_of(name)}{reason}: {', '.join(checks)}")
     for name, found in failed:
-        typer.echo(f"  failed    {f'{name}: ' if name else ''}{found.check}: {found.what}")
+        typer.echo(f"  failed    {_of(name)}{found.check}: {found.what}")
         typer.echo(f"            {found.message}")
         typer.echo(f"            {found.hint}")
+
+
+def _by_reason(left_out: Iterable[tuple[str, Finding]]) -> dict[tuple[str, str], list[str]]:
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for name, found in left_out:
+        grouped.setdefault((name, found.message.rstrip(".")), []).append(found.check)
+    return grouped
+
+
+def _of(connector: str) -> str:
+    return f"{connector}: " if connector else ""

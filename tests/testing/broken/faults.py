@@ -17,10 +17,14 @@ from hub import (
     BatchRefused,
     ConnectorSettings,
     Limits,
+    Matching,
+    MatchKey,
+    Member,
     MessageEvents,
     NotVerified,
     Outcome,
     PartnerUnavailable,
+    Refusal,
     SettingsWrong,
     Wait,
 )
@@ -61,6 +65,19 @@ class ForgetsToDeclareAnAbility(Whole):
     abilities = Whole.abilities - {Ability.LIST}
 
 
+class KnowsPeopleByOneKeyTwice(Whole):
+    found_by = "facts-matching", "The match key '$email' is there twice"
+    matching = Matching((MatchKey("$email", "email"), MatchKey("$email")))
+
+
+class WritesWhileItChecks(Whole):
+    found_by = "credentials-accepted", "check wrote members"
+
+    async def check(self):
+        await super().add(await self.open_audience("try"), [Member("try@example.com")])
+        return await super().check()
+
+
 class ChecksNothing(Whole):
     found_by = "credentials-refused", "passed in silence"
 
@@ -92,6 +109,22 @@ class SendsTheFirstFiftyOnly(Whole):
 class StatesBatchesThatThePartnerRefuses(Whole):
     found_by = "batches-taken", "add of 500 members ended with BatchRefused"
     limits = dataclasses.replace(Whole.limits, batch_size=500)
+
+
+class RefusesWhoIsIn(Whole):
+    found_by = "duplicates-harmless", "add refused person0@example.com, who is in the audience already"
+
+    async def add(self, audience, members):
+        known = {email async for page in self.list_members(audience) for email in page}
+        await super().add(audience, members)
+        return Outcome([Refusal(each.key, "is in already") for each in members if each.key in known])
+
+
+class LosesADeletedAudience(Whole):
+    found_by = "audience-closed", "add to an audience that was deleted ended with SettingsWrong"
+
+    async def add(self, audience, members):
+        return await told_as(SettingsWrong("Something is wrong."), super().add(audience, members))
 
 
 class CallsEverybodyTaken(Whole):
@@ -225,6 +258,21 @@ class InventsIds(Whole):
 
     def message_event(self, told):
         return dataclasses.replace(super().message_event(told), id=str(uuid.uuid4()))
+
+
+class InventsIdsWhenItDecodes(Whole):
+    found_by = "door-takes-the-partners", "other ids when it was decoded again"
+
+    def message_event(self, told):
+        return dataclasses.replace(super().message_event(told), id=str(uuid.uuid4()))
+
+
+class TakesTheUnsigned(Whole):
+    found_by = "door-refuses-the-unsigned", "verify took a request without any signature"
+
+    def verify(self, request):
+        if "webhook-signature" in request.headers:
+            super().verify(request)
 
 
 class TakesAChangedByte(Whole):
