@@ -42,6 +42,7 @@ class Attempts:
         self._compressor = zstd.ZstdCompressor(level=1)  # one for all: making one takes longer than using it
         self._numbers = itertools.count(1)
         self._file = _new_file(workspace.runs_folder / str(run_id))
+        self._written = 0
 
     def begin(self, batch: int | None, action: str, number: int, keys: Sequence[str]) -> Writing:
         """An attempt begins now; use it as a context manager, and let requests be `recorded_by` it."""
@@ -70,15 +71,16 @@ class Attempts:
     def write(self, frame: dict[str, Any]) -> None:
         """Write down one frame, at once."""
         content = msgspec.msgpack.encode(frame)
-        left = memoryview(LENGTH.pack(len(content)) + content)
-        end = self._file.tell()
+        whole = LENGTH.pack(len(content)) + content
+        left = memoryview(whole)
         try:
             while left:  # a disk that is nearly full takes a part, and says so only when it is asked again
                 left = left[self._file.write(left) :]
         except OSError as error:
-            self._file.truncate(end)  # half a frame would hide those after it
-            self._file.seek(end)
+            self._file.truncate(self._written)  # half a frame would hide those after it
+            self._file.seek(self._written)
             raise _unwritable(error) from error
+        self._written += len(whole)
 
     def close(self) -> None:
         """Let the file go."""
