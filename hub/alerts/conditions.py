@@ -48,6 +48,8 @@ def conditions(connection: Transaction, at: datetime) -> list[Condition]:
     for watched in watched_syncs(connection, at):
         for each in _of_sync(watched, at):
             found.setdefault(each.key, each)
+    for each in _of_connections(connection):
+        found.setdefault(each.key, each)
     return [*found.values(), *_of_pulls(connection)]
 
 
@@ -74,9 +76,12 @@ def _of_sync(of: Watched, at: datetime) -> Iterator[Condition]:
     yield from _not_fresh(sync, of.freshness, at)
 
 
+def _why_stopped(state: str) -> str:
+    return "the partner refuses its credential" if state == REFUSED else "one of its settings cannot work"
+
+
 def _stopped(sync: Any) -> Condition:
-    refused = sync.connection_state == REFUSED
-    why = "the partner refuses its credential" if refused else "one of its settings cannot work"
+    why = _why_stopped(sync.connection_state)
     return Condition(
         key=f"{CONNECTION_STOPPED}:{sync.connection_id}",
         kind=CONNECTION_STOPPED,
@@ -177,6 +182,24 @@ def _about(sync: Any, kind: str, level: str, said: str, hint: str, **figures: An
         sync_id=sync.id,
         figures=figures,
     )
+
+
+def _of_connections(connection: Transaction) -> Iterator[Condition]:
+    """Those that are stopped, whether an active sync uses them or not: message events do not come in, either."""
+    query = select(connections.c.id, connections.c.name, connections.c.project_id, connections.c.state)
+    for row in connection.execute(
+        query.where(connections.c.removed_at.is_(None), connections.c.state.in_(STOPPED_STATES))
+    ):
+        yield Condition(
+            key=f"{CONNECTION_STOPPED}:{row.id}",
+            kind=CONNECTION_STOPPED,
+            level=WARNING,
+            subject=row.name,
+            said=f"The connection {row.name} is stopped: {_why_stopped(row.state)}. No active sync uses it.",
+            hint=f"Mend it with `hub connection edit {row.name}`, or remove it.",
+            project_id=row.project_id,
+            figures={"state": row.state},
+        )
 
 
 def _of_pulls(connection: Transaction) -> Iterator[Condition]:

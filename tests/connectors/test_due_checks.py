@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
+from hub.alerts.conditions import conditions
+from hub.alerts.model import CONNECTION_STOPPED, WARNING
 from hub.clock import now
 from hub.connectors.due import due_checks
 from hub.schedule import run_due
@@ -42,6 +44,9 @@ async def test_a_credential_that_was_revoked_is_found_within_a_day_and_told(hub,
     assert "does not work" in found.problems["news"]
     assert hub.connections.get("news").state == "refused"
     assert any("news" in problem for problem in hub.status().problems)
+    with hub.workspace.store.reading() as connection:
+        told = [(each.kind, each.level, each.subject) for each in conditions(connection, now())]
+    assert told == [(CONNECTION_STOPPED, WARNING, "news")]  # though no sync uses it
     checked(hub, timedelta(days=2))
     assert due(hub) == []  # it waits for somebody to mend it
 
