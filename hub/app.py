@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from hub.declared.plan import Plan
     from hub.events.service import Events
     from hub.inbound.door import Door
-    from hub.inbound.sequence import Sequenced
     from hub.inbound.service import Inbound
     from hub.intake.rejections import Rejection
     from hub.lake.compaction import Compacted
@@ -154,7 +153,7 @@ class Hub:
         Found by any id, else by the address of a profile, as `person` does and with its errors; NotFound for a sync
         that is not there.
         """
-        from hub.sync.why import why
+        from hub.sync.why import Moment, why
 
         if sync:
             self.syncs.find(sync)
@@ -164,7 +163,7 @@ class Hub:
             if "@" not in asked:
                 raise
             cluster = self.person(asked, by_email=True, events=0).cluster
-        return why(
+        found = why(
             self.workspace,
             self.connections,
             person=cluster.person,
@@ -173,6 +172,9 @@ class Hub:
             since=since,
             until=until,
         )
+        told = [] if sync else self.inbound.renamings(cluster.person, since=since, until=until)
+        renamed = [Moment(each.at, "renamed", each.said) for each in told]
+        return replace(found, timeline=sorted([*found.timeline, *renamed], key=lambda each: each.at))
 
     @cached_property
     def cohorts(self) -> Cohorts:
@@ -229,20 +231,6 @@ class Hub:
         from hub.inbound.service import Inbound
 
         return Inbound(self.workspace, self.connections, self.plugins)
-
-    def check_events(self, connection: str, *, person: str = "", since: datetime | None = None) -> Sequenced:
-        """What a partner told back of the newest message, of somebody (any id, or an address) or of anybody.
-
-        Somebody whom the hub does not know is looked for by the address. Raises NotFound (connection), UsageError.
-        """
-        persons: list[str] = []
-        if person:
-            try:
-                persons = [self.person(person, by_email="@" in person, events=0).cluster.person]
-            except NotFound:
-                persons = [person]
-            persons += [f"$match:$email:{person.strip().lower()}"] if "@" in person else []
-        return self.inbound.sequence(connection, persons=persons, since=since)
 
     def door(self) -> Door:
         """Where partners' requests come in, for all projects of this hub."""

@@ -22,7 +22,7 @@ _MISSING = 1
 def check_events(name: str, *, person: str, since: str, as_json: bool) -> None:
     """Print which of the expected events of the newest message were seen. Exit code 1 when one is missing."""
     hub = open_hub()
-    found = hub.check_events(name, person=person, since=begin(hub, since) if since else None)
+    found = hub.inbound.check_events(name, person=person, since=begin(hub, since) if since else None)
     if as_json:
         print_json(found.figures())
     else:

@@ -8,8 +8,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hub.connectors.messages import MessageEvents, Metric
-from hub.inbound.store import CONNECTION
+from hub.errors import NotFound
+from hub.inbound.store import CONNECTION, match_id
 from hub.lake.typed import properties_of
+from hub.people.person import find_person
 from hub.people.views import people_events
 
 if TYPE_CHECKING:
@@ -103,6 +105,16 @@ def sequence(
         steps,
         [(row["time"], row["event"]) for row in newest],
     )
+
+
+def recipients(workspace: Workspace, person: str) -> list[str]:
+    """Who is meant by an id or an address: the person, and whoever is known by the address alone."""
+    by_email = "@" in person
+    try:
+        found = [find_person(workspace, person, by_email=by_email, events=0).cluster.person]
+    except NotFound:
+        found = [person]
+    return [*found, *([match_id(("$email", person.strip().lower()))] if by_email else [])]
 
 
 def _rows(

@@ -23,9 +23,10 @@ from hub.inbound.kinds import kinds_called, leave_out, left_out
 from hub.inbound.log import InboundLog
 from hub.inbound.origins import Campaign, campaigns
 from hub.inbound.pulling import Pulled, Pulling
+from hub.inbound.renamings import Renaming, renamings
 from hub.inbound.requests import Kept, State
 from hub.inbound.round import forget_requests
-from hub.inbound.sequence import Sequenced, sequence
+from hub.inbound.sequence import Sequenced, recipients, sequence
 from hub.store.tables import connections, pulls
 
 if TYPE_CHECKING:
@@ -187,19 +188,28 @@ class Inbound:
                 with contextlib.suppress(HubError):  # somebody else does it, or it stays, and is shown as waiting
                     self.decode(names[waiting.connection_id])
 
-    def sequence(self, name: str, *, persons: Sequence[str] = (), since: datetime | None = None) -> Sequenced:
-        """What was told of the newest message through a connection, to one of `persons` or to anybody, since an instant
-        (by default in the last seven days). Raises NotFound, UsageError."""
+    def check_events(self, name: str, *, person: str = "", since: datetime | None = None) -> Sequenced:
+        """What was told of the newest message through a connection since an instant (by default in the last seven
+        days): to somebody, by any id or by an address, or to anybody.
+
+        Whom the hub does not know is looked for as the partner told him. Raises NotFound (connection), UsageError.
+        """
         self.catch_up()
         known, connection_id = self._declared(name), self._connections.get(name).id
         return sequence(
             self._workspace,
             name,
             known,
-            persons=persons,
+            persons=recipients(self._workspace, person) if person else (),
             since=since or now() - _LOOKS_BACK,
             left_out=left_out(self._store, connection_id),
         )
+
+    def renamings(
+        self, person: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[Renaming]:
+        """The campaigns of a person's messages that were renamed, the oldest first."""
+        return renamings(self._workspace, self.campaigns(), person, since=since, until=until)
 
     def campaigns(self, name: str = "") -> Sequence[Campaign]:
         """What partners call their campaigns, of one connection or of all, with the names before."""

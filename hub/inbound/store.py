@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hub.clock import now
+from hub.clock import now, utc_months
 from hub.connectors.messages import MessageEvent, MessageEvents
 from hub.errors import Busy
 from hub.inbound.observed import tell_plugins
@@ -79,7 +79,8 @@ def _distinct(events: Sequence[MessageEvent]) -> list[MessageEvent]:
 def _not_stored(
     workspace: Workspace, connection: str, known: MessageEvents, events: list[MessageEvent]
 ) -> list[MessageEvent]:
-    months = sorted({_month(time + shift) for time in _edges(events) for shift in (-_NEAR, timedelta(), _NEAR)})
+    # all months from a near one to the other: between the 31st of October and the 1st of December lies November
+    months = sorted({month for time in _edges(events) for month in utc_months(time - _NEAR, time + _NEAR)})
     filters: list[tuple[str, str, Any]] = [("project_id", "=", str(workspace.project.id)), ("month", "in", months)]
     ids = pa.table({"insert_id": [event.id for event in events]})
     with workspace.reading_here() as reader:
@@ -145,7 +146,3 @@ def _told(event: MessageEvent, marks: Mapping[str, str]) -> dict[str, Any]:
         told["machine"] = True
     told.update(marks)
     return told
-
-
-def _month(instant: datetime) -> str:
-    return instant.strftime("%Y-%m")

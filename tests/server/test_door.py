@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,6 +16,7 @@ from hub.cli.connection_events import check_events
 from hub.connectors.plugins import load_plugins
 from hub.inbound.requests import State
 from hub.lake.tables import EVENTS
+from hub.schedule import Agenda
 from hub.testing.sandbox import running
 from tests.server.conftest import serving
 
@@ -65,7 +67,11 @@ async def test_a_killed_server_and_a_killed_decoder_lose_nothing_and_double_noth
         with pytest.raises(KeyboardInterrupt):
             crm.inbound.replay("crm", since=AT)
     assert len(stored(crm)) == 40  # stored, and not settled
-    crm.inbound.decode("crm")
+    monkeypatch.setattr("hub.inbound.due.LEFT_ALONE", timedelta())
+    agenda = Agenda(crm)
+    [left] = agenda.due()  # for run-due, or a daemon
+    assert await agenda.do(left, threading.Event()) == 0
+    assert agenda.due() == []
     again = crm.inbound.replay("crm", since=AT)
 
     assert again.requests == 80
@@ -180,10 +186,12 @@ async def test_kinds_that_are_left_out_are_counted_and_come_in_when_they_are_wan
         crm.inbound.decode("crm")
         assert {event for _, event in stored(crm)} == {"$campaign_delivery", "$campaign_received"}
         assert crm.inbound.source("crm").left_out == {"message.opened": 1, "message.clicked": 1}
-        assert [each.step for each in crm.check_events("crm", since=AT).steps if not each.told] == ["opened or clicked"]
+        assert [each.step for each in crm.inbound.check_events("crm", since=AT).steps if not each.told] == [
+            "opened or clicked"
+        ]
 
         commands.kinds("crm", take=["opened"])
-        waiting = crm.check_events("crm", since=AT, person="Ann@example.com")
+        waiting = crm.inbound.check_events("crm", since=AT, person="Ann@example.com")
         assert waiting.missing == ["opened or clicked"]
         crm.inbound.replay("crm", since=AT)
     capsys.readouterr()
@@ -195,7 +203,9 @@ async def test_kinds_that_are_left_out_are_counted_and_come_in_when_they_are_wan
     assert crm.mtu("2026-11").mtu == 1  # who opens counts; nobody else does
 
 
-async def test_a_campaign_that_is_renamed_has_the_newest_name_whatever_comes_when(crm, sender, in_a_thread, capsys):
+async def test_a_campaign_that_is_renamed_has_the_newest_name_whatever_comes_when(
+    crm, home, sender, in_a_thread, capsys
+):
     def about(name: str, number: int) -> dict:
         return told("sent", number, message_id=f"m{number}", campaign={"id": "c7", "name": name})
 
@@ -209,6 +219,11 @@ async def test_a_campaign_that_is_renamed_has_the_newest_name_whatever_comes_whe
     assert campaign.former == (("Spring", AT + timedelta(minutes=5)),)
     commands.list_sources()
     assert "campaign c7: 'Spring' is called 'Summer' since 2026-11-20 08:05 UTC" in capsys.readouterr().out
+    profiles = home.parent / "profiles.jsonl"
+    profiles.write_text('{"$distinct_id": "ann", "$set": {"$email": "ann@example.com"}}\n')
+    crm.profiles.import_file(profiles)
+    [moment] = crm.why("ann").timeline
+    assert (moment.kind, moment.said) == ("renamed", "the campaign c7 at crm, 'Spring', is called 'Summer'")
     with crm.workspace.reading() as reader:
         told_names = reader.table(EVENTS).strings.get("campaign_name").name("name").as_table()
         names = {row["name"] for batch in reader.batches(told_names) for row in batch.to_pylist()}
