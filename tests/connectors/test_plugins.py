@@ -93,6 +93,29 @@ def test_a_hook_that_raises_is_the_plugins_fault(module):
     assert plugins.found[0].error == "ZeroDivisionError: oops"
 
 
+def test_a_name_that_is_registered_twice_is_told_and_the_first_works(module):
+    first = module("hub_acme", hub_connectors=lambda: [Acme])
+
+    plugins = load_from([first, EntryPoint("hub_acme", "hub_acme", "hub.plugins")])
+
+    assert [plugin.error for plugin in plugins.found] == [
+        "",
+        "it registers the name 'hub_acme', which another plugin has registered already",
+    ]
+    assert plugins.connector("acme") is Acme
+
+
+def test_a_plugin_that_cannot_tell_its_sandboxes_hides_nobody_elses(module):
+    def broken():
+        raise ZeroDivisionError("oops")
+
+    plugins = load_from([module("hub_a", hub_sandboxes=broken), module("hub_b", hub_sandboxes=lambda: [Acme])])
+
+    assert plugins.sandbox("acme") is Acme
+    with pytest.raises(PluginError, match="The plugin hub_a failed in hub_sandboxes with ZeroDivisionError"):
+        plugins.sandbox("another")
+
+
 def test_an_unknown_connector_is_answered_with_the_nearest():
     with pytest.raises(NotFound) as caught:
         load_plugins().connector("mailchip")

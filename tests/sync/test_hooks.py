@@ -64,24 +64,23 @@ async def test_a_payload_hook_changes_values_and_nobody_elses_business(tiny, ins
     assert (await tiny.syncs.run("s")).unchanged == 40
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (lambda members: 1 / 0, "The plugin strict failed in hub_member_payload with ZeroDivisionError"),
-        (lambda members: members[1:], "The plugin strict changed who is in a batch"),
-        (lambda members: [public.Member(f"x{each.key}") for each in members], "changed who is in a batch"),
-        (lambda members: "abcdefghij", "changed who is in a batch"),
-    ],
-)
-async def test_a_payload_hook_that_fails_ends_the_run_and_nothing_of_the_batch_leaves(tiny, installed, answer, words):
-    def hub_member_payload(members):
-        return answer(members)
+async def test_a_payload_hook_that_fails_ends_the_run_and_nothing_of_the_batch_leaves(tiny, installed):
+    wrong = {
+        "The plugin strict failed in hub_member_payload with ZeroDivisionError": lambda members: 1 / 0,
+        "The plugin strict changed who is in a batch": lambda members: members[1:],
+        "changed who is in a batch": lambda members: [public.Member(f"x{each.key}") for each in members],
+        "changed who is in a batch in hub_member_payload.": lambda members: "abcdefghij",
+    }
+    for words, answer in wrong.items():
 
-    installed(strict=[hub_member_payload])
-    failed = await tiny.syncs.run("s")
+        def hub_member_payload(members, answer=answer):
+            return answer(members)
 
-    assert failed.state is RunState.FAILED
-    assert words in failed.message
+        installed(strict=[hub_member_payload])
+        failed = await tiny.syncs.run("s")
+
+        assert failed.state is RunState.FAILED
+        assert words in failed.message
     assert Tiny.calls == []
 
     installed()

@@ -9,7 +9,7 @@ from hub.errors import AudienceGone, CredentialRefused, MemberRefused
 from hub.testing.conformance.bench import Bench, Key, blame
 from hub.testing.conformance.checks import check
 
-MOST = 2500
+MOST = 1500
 """People in the largest audience of a check."""
 
 
