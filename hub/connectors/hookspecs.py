@@ -63,7 +63,8 @@ def hub_member_payload(connection: ConnectionRef, members: Sequence[Member]) -> 
     Called once a batch, on a worker thread, several batches at once; of several plugins in the order of their names,
     each with what the one before made. Members who are taken out do not come here. A batch whose answer was lost comes
     again in a later run: give the same members the same values. What the hub holds, plans and verifies are the mapped
-    values, without what this hook changes: nothing is sent anew because this hook would change it otherwise now.
+    values, without what this hook changes: nothing is sent anew because this hook would change it otherwise now, and
+    where the partner's values can be read, `hub sync verify` tells a value that this hook changed as different.
 
     Returns: the same members in the same order (keys and matches too), with other `values`; None leaves them.
     Raises: anything ends the run as failed, named with the plugin; nothing of the batch is sent, and the next run tries

@@ -16,7 +16,7 @@ import hub as public
 from hub.connectors.plugins import load_from
 from hub.inbound.store import store_events
 from hub.sync.states import RunState
-from tests.customers import in_cohort
+from tests.customers import NAMES, buy, in_cohort
 from tests.sync.tiny import Tiny
 
 EVENTS = public.MessageEvents("tiny", "https://tiny.example", (public.MessageEventKind("open", "Opened", False),))
@@ -41,7 +41,7 @@ def installed(monkeypatch):
     return install
 
 
-async def test_a_payload_hook_changes_values_and_nobody_elses_business(tiny, installed):
+async def test_a_payload_hook_changes_values_and_nobody_elses_business(tiny, installed, tmp_path):
     told = []
 
     def hub_member_payload(connection, members):
@@ -62,6 +62,11 @@ async def test_a_payload_hook_changes_values_and_nobody_elses_business(tiny, ins
     assert threading.main_thread() not in {thread for _, thread in told}
     # nothing is owed because of it, and nothing goes out again
     assert (await tiny.syncs.run("s")).unchanged == 40
+    # who leaves does not come to the hook
+    batches = len(told)
+    buy(tiny, tmp_path, NAMES[:1], event="Returned")
+    assert (await tiny.syncs.run("s")).removed == 1
+    assert len(told) == batches
 
 
 async def test_a_payload_hook_that_fails_ends_the_run_and_nothing_of_the_batch_leaves(tiny, installed):
