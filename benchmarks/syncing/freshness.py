@@ -16,7 +16,7 @@ from benchmarks.syncing.measuring import Turn, contend, in_turn
 from hub.lake.tables import EVENTS
 
 EVENT, TIMES = "Add to Cart", 3
-DEFINITION = f'did "{EVENT}" at least {TIMES} times in last 30 days'
+DEFINITION = f'did "{EVENT}" at least {TIMES} times in last 120 days'
 CHANGED = 100
 """One person in so many does it now."""
 
