@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 
-from benchmarks import cohort_query, cohorts, decoding, deduplication, identity, import_events, start_up
+from benchmarks import cohort_query, cohorts, decoding, deduplication, identity, import_events, inbound, start_up
 from benchmarks.syncing import __main__ as syncs
 from hub_mailchimp.sandbox.bench import benchmark
 
@@ -19,6 +19,7 @@ def main() -> None:
     cohorts.main([])
     deduplication.main()
     identity.main([])
+    inbound.main(["--events", "200000", "--rounds", "1"])
     syncs.main(["--people", "200000", "--rounds", "2"])
     speed = benchmark()
     print(

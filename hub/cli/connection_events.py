@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hub.inbound.sequence import Sequenced
 
 _MISSING = 1
+_UNKNOWN = "$match:"
+"""How the lake writes down somebody whom no profile has been found for (`hub.inbound.store.match_id`)."""
 
 
 def check_events(name: str, *, person: str, since: str, as_json: bool) -> None:
@@ -39,10 +41,17 @@ def _lines(found: Sequenced, zone: str) -> Iterator[str]:
         yield f"{found.connection}: no message event since {shown(found.since, zone)}."
     else:
         about = " ".join(filter(None, (found.message_id, f"of {found.campaign}" if found.campaign else "")))
-        yield f"{found.connection}: the newest message{f', {about},' if about else ''} to {found.person}"
+        yield f"{found.connection}: the newest message{f', {about},' if about else ''} to {_known_as(found.person)}"
     for each in found.steps:
         if each.seen_at:
             by = ", by a machine only" if each.machine else ""
             yield f"  {each.step}: {shown(each.seen_at, zone)}  {each.event}{by}"
         else:
             yield f"  {each.step}: {'MISSING' if each.told else 'not told by this partner, or left out'}"
+
+
+def _known_as(person: str) -> str:
+    """A person; of one without a profile yet, the address that the partner told."""
+    if not person.startswith(_UNKNOWN):
+        return person
+    return f"{person.removeprefix(_UNKNOWN).partition(':')[2]}, who has no profile in the hub"

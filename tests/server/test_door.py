@@ -194,6 +194,7 @@ async def test_kinds_that_are_left_out_are_counted_and_come_in_when_they_are_wan
         waiting = crm.inbound.check_events("crm", since=AT, person="Ann@example.com")
         assert waiting.missing == ["opened or clicked"]
         crm.inbound.replay("crm", since=AT)
+        assert sum(crm.inbound.source("crm").left_out.values()) == 2  # each was counted when it came
     capsys.readouterr()
     check_events("crm", person="", since="2026-11-20", as_json=False)
     assert "opened or clicked: 2026-11-20 08:02 UTC  $campaign_open" in capsys.readouterr().out
