@@ -36,8 +36,8 @@ class SyncRun:
 
     `state` is `evaluating` before the first step; afterwards `done`, `failed`, `refused`, or `held` while a person is
     waited for. `trigger` says who asked (`schedule`, `manual`, `verify`, ...). Counts are members: `qualified` are in
-    the cohort, `skipped` of them cannot go out, by reason; `added`, `updated`, `removed` were acknowledged by the partner,
-    `rejected` refused, `owed` go out with the next run. Times are aware UTC. `message` is for people.
+    the cohort, `skipped` of them cannot go out, by reason; `added`, `updated`, `removed` were acknowledged by the
+    partner, `rejected` refused, `owed` go out with the next run. Times are aware UTC. `message` is for people.
     """
 
     id: int

@@ -41,13 +41,13 @@ class Thresholds(BaseModel):
 
     on: bool = True
     """Without it no guard says anything."""
-    removals: float | None = Field(None, ge=0, le=1)
+    removals: float | None = Field(default=None, ge=0, le=1)
     """The largest share of the audience that a run may take out. None: learned, `USUAL_REMOVALS` until then."""
-    shrink: float = Field(0.5, ge=0, le=1)
+    shrink: float = Field(default=0.5, ge=0, le=1)
     """The largest share by which the cohort may be smaller than at the last finished run."""
-    growth: float | None = Field(USUAL_GROWTH, ge=0)
+    growth: float | None = Field(default=USUAL_GROWTH, ge=0)
     """The largest share of the audience that a run may add to it. None: any."""
-    least: int = Field(10, ge=0)
+    least: int = Field(default=10, ge=0)
     """Fewer members than this are never an alarm, whatever their share."""
     changes: bool = True
     """Whether a changed definition or mapping holds the run that is the first to follow it."""
