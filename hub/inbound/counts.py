@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, String, Table, func, select
 
 from hub.store.tables.base import UtcDateTime
 
@@ -25,6 +25,7 @@ counts = Table(
 )
 
 _LONGEST = 255
+_MOST_NAMES, _OTHERS = 200, "others"
 
 
 class What(StrEnum):
@@ -62,16 +63,27 @@ class Count:
 
 
 def add_counts(connection: Connection, connection_id: int, counted: Sequence[Counted], at: datetime) -> None:
-    """Add to the counts of a connection, within a transaction that is the only one to do so."""
+    """Add to the counts of a connection, within a transaction that is the only one to do so.
+
+    What comes in chooses names, too: beyond `_MOST_NAMES` they are counted together.
+    """
     for each in counted:
-        if not each.number:
-            continue
-        this = (
-            counts.c.connection_id == connection_id,
-            counts.c.what == each.what.value,
-            counts.c.name == each.name[:_LONGEST],
-        )
-        values = {"number": counts.c.number + each.number, "last_at": at}
-        if not connection.execute(counts.update().where(*this).values(values)).rowcount:
-            named = {"connection_id": connection_id, "what": each.what.value, "name": each.name[:_LONGEST]}
-            connection.execute(counts.insert().values(**named, number=each.number, last_at=at))
+        if each.number and not _added(connection, connection_id, each, at):
+            ours = counts.c.connection_id == connection_id, counts.c.what == each.what.value
+            names = connection.execute(select(func.count()).where(*ours)).scalar_one()
+            name = each.name[:_LONGEST] if names < _MOST_NAMES else _OTHERS
+            if name == _OTHERS and _added(connection, connection_id, replace(each, name=name), at):
+                continue
+            key = {"connection_id": connection_id, "what": each.what.value, "name": name}
+            connection.execute(counts.insert().values(**key, number=each.number, last_at=at))
+
+
+def _added(connection: Connection, connection_id: int, each: Counted, at: datetime) -> bool:
+    """Add to a count that is there; whether it is."""
+    this = (
+        counts.c.connection_id == connection_id,
+        counts.c.what == each.what.value,
+        counts.c.name == each.name[:_LONGEST],
+    )
+    values = {"number": counts.c.number + each.number, "last_at": at}
+    return bool(connection.execute(counts.update().where(*this).values(values)).rowcount)

@@ -172,9 +172,9 @@ class Door:
         except NotVerified:
             raise
         except (Exception, SystemExit) as error:
-            said = f"The connector failed with {type(error).__name__}: {error}"
-            _said.warning("A request for %s is not taken in. %s", entrance.name, said)
-            self._note_refused(entrance, said)
+            said = f"The connector failed with {type(error).__name__}"
+            _said.warning("A request for %s is not taken in. %s: %s", entrance.name, said, error)
+            self._note_refused(entrance, f"{said}; the server's log has more.")
             raise Refused("The hub cannot look at this request now.", 500) from error
 
     def _reply(self, connector: Connector, request: InboundRequest) -> Reply:

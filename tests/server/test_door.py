@@ -171,9 +171,8 @@ async def test_what_a_connector_cannot_read_is_parked_and_one_that_breaks_loses_
     [parked] = crm.inbound.kept("crm")
     assert parked.state is State.PARKED
     assert parked.parts[0]["payload"]["type"] == "message.teleported"
-    assert crm.inbound.source("crm").not_verified == {
-        "The connector failed with ZeroDivisionError: division by zero": 1
-    }
+    [reason] = crm.inbound.source("crm").not_verified
+    assert reason.startswith("The connector failed with ZeroDivisionError")
 
 
 async def test_kinds_that_are_left_out_are_counted_and_come_in_when_they_are_wanted_after_all(
