@@ -14,7 +14,8 @@ from tests.alerts.receiver import receiving
 from tests.sync.conftest import tiny  # noqa: F401 - a fixture
 from tests.sync.tiny import Tiny
 from tests.tui.conftest import text_of, typed
-from tests.tui.fakes import NOW, FakeHub, alert, channel
+from tests.tui.fake_alerts import NOW, alert, channel
+from tests.tui.fakes import FakeHub
 from tui.alerts import firing
 from tui.app import HubApp
 from tui.screens.channel import ChannelScreen
