@@ -98,13 +98,13 @@ class _Piece:
 
 class _Pieces:
     def __init__(self, plan: Path, batches: Sequence[Batch], refused: Refusals) -> None:
-        sizes = [batch.size for batch in batches]
         self._plan = plan
         self._refused = refused
-        self._batch = np.repeat(np.array([batch.number for batch in batches], np.int32), sizes)
-        self._answered = np.repeat([batch.state is BatchState.ACKNOWLEDGED for batch in batches], sizes)
-        self._sent = np.repeat([batch.attempts > 0 for batch in batches], sizes)
-        self._lost = np.repeat([batch.lost_answers > 0 for batch in batches], sizes)
+        self._ends = np.cumsum([batch.size for batch in batches])
+        self._number = np.array([batch.number for batch in batches], np.int32)
+        self._answered = np.array([batch.state is BatchState.ACKNOWLEDGED for batch in batches])
+        self._sent = np.array([batch.attempts > 0 for batch in batches])
+        self._lost = np.array([batch.lost_answers > 0 for batch in batches])
 
     def read(self) -> Iterator[_Piece]:
         """The plan's rows, piece by piece, in its order; batches are ranges of it in the same order."""
@@ -112,8 +112,8 @@ class _Pieces:
         # nothing read ahead, and by one thread: what Arrow's threads have read they keep to themselves
         with pq.ParquetFile(self._plan, pre_buffer=False) as file:
             for rows in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=_COLUMNS, use_threads=False):
-                here = slice(first, first + rows.num_rows)
-                batch = self._batch[here]
+                here = np.searchsorted(self._ends, np.arange(first, first + rows.num_rows), side="right")
+                batch = self._number[here]
                 why = self._refused(int(batch[0]), int(batch[-1]))
                 yield _Piece(
                     rows,
