@@ -65,6 +65,15 @@ class Snapshot:
         """The files of the partitions that pass `filters` (`=` and `in`)."""
         return [self._at(path) for path in self._passing(filters)["path"].to_pylist()]
 
+    def newer(self, column: str, after: datetime, filters: Sequence[Filter] = ()) -> list[str]:
+        """The files of the partitions that pass `filters` which may have a row whose instant in `column` is later than
+        `after`: those of which the log tells that they have none are left out."""
+        files = self._passing(filters)
+        if f"max.{column}" not in files.column_names:
+            return [self._at(path) for path in files["path"].to_pylist()]
+        told = zip(files["path"].to_pylist(), files[f"max.{column}"].to_pylist(), strict=True)
+        return [self._at(path) for path, last in told if last is None or last + PRECISION > after]
+
     def stored(self, filters: Sequence[Filter] = ()) -> list[StoredFile]:
         """The files of the partitions that pass `filters` (`=` and `in`), with what the log tells of them."""
         found = self._passing(filters)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from hub.lake.tables import EVENTS, IDENTITY, PROFILES
+import pyarrow as pa
+
+from hub.lake.tables import EVENTS, IDENTITY, PROFILES, TIME
 from hub.people.views import identity_map, with_person
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from hub.lake.reading import Reader
     from hub.lake.snapshot import Filter
+    from hub.lake.tables import TableLayout
     from hub.workspace import Project
 
 
@@ -26,22 +29,32 @@ def first_arrivals(
 
     What counts are events of these names by when they were received (None: all events), changes of profiles by when
     they were known, and ids that became somebody's. An event that came in twice counts at both times: nobody looks for
-    duplicates here, which makes this cheap. It reads two or three columns of the rows that are that new.
+    duplicates here, which makes this cheap. It reads two or three columns of the files that may have rows so new.
     """
     of: list[Filter] = [("project_id", "=", str(project.id))]
-    rows = reader.table(EVENTS, of)
-    came = rows.filter(rows.received_at > after, rows.received_at <= until, rows.distinct_id != "")
-    if events is not None:
-        came = came.filter(came.event.isin(sorted(events)))
-    parts = [came.select("distinct_id", since=came.received_at)] if events is None or events else []
-    profiles = reader.table(PROFILES, of)
-    changed = profiles.filter(profiles.known_at > after, profiles.known_at <= until)
-    parts.append(changed.select("distinct_id", since=changed.known_at))
-    if reader.has(IDENTITY, "id", of):
-        links = reader.table(IDENTITY, of)
-        linked = links.filter(links.known_from > after, links.known_from <= until)
+    parts = []
+    if (events is None or events) and (came := _newer(reader, EVENTS, "received_at", after, until, of)) is not None:
+        named = [] if events is None else [came.event.isin(sorted(events))]
+        parts.append(came.filter(came.distinct_id != "", *named).select("distinct_id", since=came.received_at))
+    if (changed := _newer(reader, PROFILES, "known_at", after, until, of)) is not None:
+        parts.append(changed.select("distinct_id", since=changed.known_at))
+    if (linked := _newer(reader, IDENTITY, "known_from", after, until, of)) is not None:
         parts.append(linked.select(distinct_id=linked.id, since=linked.known_from))
+    if not parts:
+        return reader.rows(pa.schema([("person", pa.string()), ("since", TIME)]).empty_table())
     arrived = reduce(lambda left, right: left.union(right), parts)
     ids = arrived.group_by("distinct_id").agg(since=arrived.since.min())
     people = with_person(ids, identity_map(reader, project))
     return people.group_by("person").agg(since=people.since.min())
+
+
+def _newer(
+    reader: Reader, layout: TableLayout, column: str, after: datetime, until: datetime, of: Sequence[Filter]
+) -> ibis.Table | None:
+    """The rows of a table whose instant in `column` lies after `after`, up to `until`; None when the log tells that
+    there are none. Files without any are not opened."""
+    files = reader.snapshot(layout).newer(column, after, of)
+    if not files:
+        return None
+    rows = reader.of_files(layout, files)
+    return rows.filter(rows[column] > after, rows[column] <= until)
