@@ -67,7 +67,7 @@ async def test_a_cohort_that_is_pushed_is_what_its_sender_has_whatever_comes_whe
 
         push("add_members", "s6", "d", name="Gold")
         assert members("Gold") == [*"abcd"]
-        hub.cohorts.add("named", 'version: 1\nall: [{cohort: Gold}]')
+        hub.cohorts.add("named", "version: 1\nall: [{cohort: Gold}]")
         push("add_members", "s7", "e", name="Platinum")
         assert members("Gold") == [*"abcde"]  # a definition names it
         push("members", "s8", name="Platinum")
