@@ -122,7 +122,15 @@ def test_the_file_of_the_page_can_be_planned(small_hub):
     text = re.search(r"<!-- hub file -->\n```yaml\n(.*?)```", page, re.DOTALL)[1]
 
     plan = small_hub.plan_file(read_hub_file(text, "hub.yaml"))
-    assert [entry.name for entry in plan.to_do] == ["news", "loyal", "loyal-abroad", "loyal-news", "abroad-once", "ops", "chat"]
+    assert [entry.name for entry in plan.to_do] == [
+        "news",
+        "loyal",
+        "loyal-abroad",
+        "loyal-news",
+        "abroad-once",
+        "ops",
+        "chat",
+    ]
     assert plan.needs == (
         "HUB_CONNECTION_NEWS_API_KEY (or HUB_MAILCHIMP_API_KEY)",
         "HUB_ALERT_OPS_SECRET",
