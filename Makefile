@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo demo-tui test check bench bench-peers storm storm-fleet postgres crash browser fuzz tutorial spark clean
+.PHONY: install demo demo-tui test check bench bench-peers storm storm-fleet postgres crash browser fuzz tutorial partners spark clean
 
 install: .venv/installed  ## Make .venv with everything that the other targets need.
 
@@ -48,6 +48,9 @@ browser: install  ## Slow, needs node and npm: the official mixpanel-browser aga
 
 fuzz: install  ## Bytes from anywhere into the decoder for a minute; led by coverage with the extra `fuzz`.
 	$(BIN)/python -m checks.fuzz
+
+partners: install  ## Slow: the page of each partner word for word, against its sandbox, in a home of its own.
+	$(BIN)/python -m checks.partners
 
 tutorial: install  ## Slow, needs the package registry: the plugin tutorial word for word, and the example package, in a clean environment.
 	$(BIN)/python -m checks.tutorial
