@@ -7,7 +7,6 @@ import contextlib
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from hub.sync.plan import (
 )
 from hub.sync.planned import PlanReader
 from hub.sync.preparing import Preparation
+from hub.sync.run_files import need, wrong_with
 from hub.sync.runs import Runs
 from hub.sync.settle import Settled, settle
 from hub.sync.states import BatchState, RunState
@@ -69,8 +69,8 @@ class Engine:
 
     async def _carried_out(self, parties: Parties, report: Report, stop: threading.Event) -> Run:
         run_id = parties.run.id
-        if self._plan_is_lost(run_id):
-            return await asyncio.to_thread(self._give_up, run_id)
+        if problem := await asyncio.to_thread(self._lost_plan, run_id):
+            return await asyncio.to_thread(self._give_up, run_id, problem)
         try:
             await self._prepare(parties, report, stop)
         except (Interrupted, *NOT_ITS_END):
@@ -96,7 +96,7 @@ class Engine:
             return await asyncio.to_thread(self._runs.get, run_id)
         if state is RunState.HELD:
             await asyncio.to_thread(end_wait, self._workspace.store, run_id, REPLACED, message=why)
-        if state is RunState.DELIVERING and not self._plan_is_lost(run_id):
+        if state is RunState.DELIVERING and await asyncio.to_thread(self._lost_plan, run_id) is None:
             await asyncio.to_thread(self._ledger.stop_delivering, run_id, message=why)
         return await self.carry_out(run_id, lambda progress: None, threading.Event())
 
@@ -108,7 +108,7 @@ class Engine:
         _heed(stop, parties)
         if self._state(run_id) is RunState.PLANNING:
             if parties.run.undoes is None:
-                _need(members_file(self._workspace, run_id))
+                need(members_file(self._workspace, run_id))
             report(Progress(run_id, RunState.PLANNING))
             await self._timed(run_id, "plan", lambda: self._preparing(lambda of: of.plan(parties)))
         _heed(stop, parties)
@@ -116,16 +116,16 @@ class Engine:
     def _preparing(self, step: Callable[[Preparation], None]) -> None:
         with_little(self._workspace, lambda workspace: step(Preparation(workspace, self._connections, self._ledger)))
 
-    def _plan_is_lost(self, run_id: int) -> bool:
+    def _lost_plan(self, run_id: int) -> HubError | None:
+        """Why the plan of a run that was being delivered cannot be gone on with."""
         has_plan = self._state(run_id) in (RunState.DELIVERING, RunState.SETTLING)
-        return has_plan and bool(self._ledger.batches(run_id)) and not plan_file(self._workspace, run_id).exists()
+        return wrong_with(plan_file(self._workspace, run_id)) if has_plan and self._ledger.batches(run_id) else None
 
-    def _give_up(self, run_id: int) -> Run:
+    def _give_up(self, run_id: int, problem: HubError) -> Run:
         """End a run whose plan is gone: nobody can tell any more whom its batches were about."""
         if self._state(run_id) is RunState.DELIVERING:
             self._ledger.stop_delivering(run_id)
-        lost = _lost(plan_file(self._workspace, run_id))
-        self._ledger.move(run_id, RunState.FAILED, message=lost.message, hint=lost.hint)
+        self._ledger.move(run_id, RunState.FAILED, message=problem.message, hint=problem.hint)
         return self._runs.get(run_id)
 
     async def _deliver(self, parties: Parties, report: Report, stop: threading.Event) -> None:
@@ -259,15 +259,6 @@ def _heed(stop: threading.Event, parties: Parties) -> None:
             signal_number=2,
             hint=f"`hub sync run {parties.sync.name}` goes on with it.",
         )
-
-
-def _need(file: Path) -> None:
-    if not file.exists():
-        raise _lost(file)
-
-
-def _lost(file: Path) -> HubError:
-    return HubError(f"The run's file {file} is gone.", hint="The next run begins anew and sends what is missing.")
 
 
 def _closing_words(run: Run) -> str:

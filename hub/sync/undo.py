@@ -27,9 +27,10 @@ from hub.sync.holding import verdict_of_undo
 from hub.sync.ledger import Ledger, write_run
 from hub.sync.matching import Shown
 from hub.sync.ownership import Ownership
-from hub.sync.plan import Plan, is_as_planned
+from hub.sync.plan import Plan, is_as_planned, plan_file
 from hub.sync.preview import planned_samples
 from hub.sync.rows import SyncRows, refuse_stopped
+from hub.sync.run_files import is_outdated
 from hub.sync.states import ACTIVE, FINAL, RunState
 from hub.sync.triggers import Trigger
 from hub.sync.undo_plan import past_of, write_undo
@@ -162,11 +163,16 @@ class Undoing:
             return f"the audience {run.audience!r} that it wrote is gone at the partner."
         if not run.to_add + run.to_update + run.to_remove:
             return "it sent nothing."
+        return self._why_not_by_its_plan(run)
+
+    def _why_not_by_its_plan(self, run: Row[Any]) -> str:
         if not is_as_planned(self._workspace, run):
             return (
                 "its plan, which says whom it was about, is not kept any more (HUB_LEDGER_DAYS removes plans, and a "
                 "backup has none of runs that have ended)."
             )
+        if is_outdated(plan_file(self._workspace, run.id)):
+            return "an earlier version of the hub planned it, in another form."
         return ""
 
     def _refuse_other(self, run_id: int, digest: str) -> None:

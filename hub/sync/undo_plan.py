@@ -32,14 +32,13 @@ if TYPE_CHECKING:
     from hub.lake.reading import DuckDbReader
     from hub.workspace import Workspace
 
-NOT_DONE, CHANGED, GONE, BACK, FORGOTTEN, STUCK, UNKNOWN = (
+NOT_DONE, CHANGED, GONE, BACK, FORGOTTEN, STUCK = (
     "was not delivered",
     "changed since",
     "not held any more",
     "held again",
     "profile deleted since",
     "cannot be taken back at the partner",
-    "earlier values not kept",
 )
 """Why a member of a run is not taken back."""
 
@@ -120,8 +119,6 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
     import ibis
 
     planned = reader.files(past.plan)
-    keeps_before = "before" in planned.columns
-    planned = planned if keeps_before else planned.mutate(before=by_target({}))
     planned = planned.select("action", "key", "person", "send", "mapped", "before")
     held = held_by(reader, past.audience_id)
     held = held.select("certain", held_key="key", now_mapped="mapped", now_since="since")
@@ -149,7 +146,6 @@ def _judged(reader: DuckDbReader, past: Past, *, can_remove: bool, can_clear: bo
         (~removes & ~is_held, GONE),
         ((updates | clears) & ~is_same & ~in_doubt, CHANGED),
         (adds & ibis.literal(not can_remove), STUCK),
-        (updates & ibis.literal(not keeps_before), UNKNOWN),
         (only_emptied & ibis.literal(not can_clear), STUCK),
         (removes & rows.person.isin(_deleted(reader, past.project_id)), FORGOTTEN),
         else_=ibis.null("string"),

@@ -6,7 +6,11 @@ import shutil
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -17,7 +21,7 @@ from hub.errors import Busy, StoreError, UsageError
 from hub.lake.lake import Lake
 from hub.lake.tables import HELD, TableLayout
 from hub.schedule import run_due
-from hub.store.tables import audiences
+from hub.store.tables import audiences, runs
 from hub.sync import held as held_module
 from hub.sync.engine import Engine
 from hub.sync.held import compact
@@ -121,6 +125,48 @@ async def test_a_run_whose_files_were_deleted_ends_and_the_next_one_delivers(tin
     assert "is gone" in ended.message
     assert (mended.state, mended.added) == (RunState.DONE, 40)
     assert Tiny.held["A"] == in_cohort(tiny)
+
+
+@pytest.mark.parametrize(
+    ("broken_off_in", "file"),
+    [((Preparation, "plan"), "members"), ((Engine, "_end_delivery"), "plan"), ((Engine, "_settle"), "plan")],
+)
+async def test_a_run_that_an_earlier_version_planned_ends_and_the_next_one_delivers(
+    tiny, monkeypatch, broken_off_in, file
+):
+    revive = killed_in(monkeypatch, *broken_off_in)
+    with pytest.raises(_Killed):
+        await tiny.syncs.run("s")
+    revive()
+    _as_maps(tiny.workspace.runs_folder / "1" / f"{file}.parquet")
+
+    ended = await tiny.syncs.run("s")
+    mended = await tiny.syncs.run("s")
+
+    assert ended.state is RunState.FAILED
+    assert "earlier version" in ended.message
+    assert (mended.state, mended.added) == (RunState.DONE, 40)
+    assert Tiny.held["A"] == in_cohort(tiny)
+
+
+async def test_a_run_that_an_earlier_version_planned_is_not_taken_back(tiny):
+    run = await tiny.syncs.run("s")
+    plan = tiny.workspace.runs_folder / str(run.id) / "plan.parquet"
+    _as_maps(plan)
+    with tiny.workspace.store.writing() as connection:
+        connection.execute(runs.update().values(plan_digest=sha256(plan.read_bytes()).hexdigest()))
+
+    with pytest.raises(UsageError, match="earlier version"):
+        await tiny.syncs.undo(run.id)
+
+    assert Tiny.held["A"] == in_cohort(tiny)
+
+
+def _as_maps(file: Path) -> None:
+    """Give a run's file the form that it had before mapped values became columns."""
+    rows = pq.read_table(file)
+    maps = pa.array([{}] * len(rows), pa.map_(pa.string(), pa.string()))
+    pq.write_table(rows.set_column(rows.column_names.index("mapped"), "mapped", maps), file)
 
 
 async def test_a_worker_that_wakes_up_after_its_lease_was_taken_over_sends_and_writes_nothing_more(tiny):
