@@ -25,7 +25,7 @@ from hub.alerts.model import (
     WARNING,
     Condition,
 )
-from hub.clock import counted
+from hub.clock import counted, shown
 from hub.connectors.connection import REFUSED, STOPPED_STATES
 from hub.store.tables import connections, pulls
 from hub.sync.freshness import STALE, Freshness
@@ -150,7 +150,7 @@ def _overdue(of: Watched, at: datetime) -> Iterator[Condition]:
             sync,
             TICKS_MISSED,
             WARNING,
-            f"The sync {sync.name} has been due since {due:%Y-%m-%d %H:%M} UTC, and nobody ran it.",
+            f"The sync {sync.name} has been due since {shown(due, sync.timezone)}, and nobody ran it.",
             "Is `hub daemon` or `hub run-due` at work? `hub daemon --check` tells.",
             due_at=due.isoformat(),
         )
@@ -159,7 +159,7 @@ def _overdue(of: Watched, at: datetime) -> Iterator[Condition]:
 def _not_fresh(sync: Any, fresh: Freshness, at: datetime) -> Iterator[Condition]:
     if fresh.late_at is None or at < fresh.late_at:
         return
-    since = f"{at - fresh.age:%Y-%m-%d %H:%M} UTC"
+    since = shown(at - fresh.age, sync.timezone)
     yield _about(
         sync,
         SYNC_NOT_FRESH,

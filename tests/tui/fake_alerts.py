@@ -89,7 +89,7 @@ ALERTS = [
         since=NOW - timedelta(minutes=35),
         told=False,
         muted=True,
-        said="The sync onboarding-eu-main is late: changes since 2026-11-23 07:30 UTC may not be there.",
+        said="The sync onboarding-eu-main is late: changes since 2026-11-23 08:30 CET may not be there.",
         hint="`hub sync show onboarding-eu-main` says how its last runs ended.",
     ),
 ]
