@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -22,7 +23,7 @@ from hub.app import Hub
 from hub.clock import now
 from hub.connectors.plugins import load_from
 from hub.errors import AddressRefused, NotFound, UsageError
-from hub.store.tables import alert_channels, alert_messages, connections, syncs
+from hub.store.tables import alert_channels, alert_messages, connections, projects, syncs
 from hub.sync.states import RunState
 from tests.customers import NAMES, buy
 from tests.sync.tiny import Tiny
@@ -155,6 +156,8 @@ async def test_nobody_is_told_of_what_is_muted_and_of_what_still_lasts_afterward
 
 
 async def test_while_there_is_no_channel_a_change_waits_and_levels_are_heeded_up_and_down(receiver, tiny):
+    with tiny.workspace.store.writing() as connection:
+        connection.execute(projects.update().values(timezone="Europe/Oslo"))
     Tiny.answer = _away
     await tiny.syncs.run("s")
     tiny.alerts.look()
@@ -168,6 +171,8 @@ async def test_while_there_is_no_channel_a_change_waits_and_levels_are_heeded_up
         ("sync_not_fresh", "critical"),
         ("ticks_missed", "warning"),
     }
+    zone = r"\d{4}-\d\d-\d\d \d\d:\d\d CES?T"  # the project's
+    assert all(re.search(zone, each.said) for each in told), told
     Tiny.answer = None
     await tiny.syncs.run("s")
     tiny.alerts.look()
