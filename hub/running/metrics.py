@@ -1,7 +1,8 @@
 """What a daemon tells Prometheus. docs/running.md lists every name; a test holds that list against METRICS.
 
 Counters count what this daemon has done since it started, so that several of them add up. What stands in the control
-plane (missed ticks, what is due, how fresh audiences are, what waits in the intake) is asked for at each scrape.
+plane (missed ticks, what is due, how fresh audiences are, what waits in the intake and at the doors) is asked for at
+each scrape.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from sqlalchemy import func, select
 from hub.alerts.model import LEVELS
 from hub.clock import now
 from hub.errors import HubError, StoreError
-from hub.store.tables import alert_messages, alert_states, batches, projects
+from hub.inbound.counts import What
+from hub.inbound.log import InboundLog
+from hub.inbound.requests import State
+from hub.store.tables import alert_messages, alert_states, batches, connections, projects
 from hub.sync.due import due_syncs
 from hub.sync.freshness import FRESH as FRESH_WORD
 from hub.sync.freshness import LATE, STALE, Freshness
@@ -102,10 +106,25 @@ BACKLOG_BYTES = Metric("cohort_hub_intake_bytes", "gauge", (), "bytes", "Bytes t
 BACKLOG_AGE = Metric(
     "cohort_hub_intake_oldest_seconds", "gauge", (), "seconds", "Age of the oldest record that waits; 0: none."
 )
+INBOUND = Metric(
+    "cohort_hub_inbound_requests",
+    "gauge",
+    ("project", "connection", "state"),
+    "requests",
+    "Requests of partners that wait to be decoded, or could not be decoded.",
+)
+NOT_VERIFIED = Metric(
+    "cohort_hub_inbound_not_verified_total",
+    "counter",
+    ("project", "connection"),
+    "requests",
+    "Requests at a connection's door that were not proven to be the partner's.",
+)
 
 METRICS = (
     RUNS, MEMBERS, BATCHES, LOST, PULLED, FAULTS, WORKING, PROBLEMS, UP, MISSED, DUE, OLDEST_DUE, FRESHNESS,
     FRESH, LATENCY, WAITING, ALERTS, ALERTS_WAITING, BACKLOG_RECORDS, BACKLOG_BYTES, BACKLOG_AGE,
+    INBOUND, NOT_VERIFIED,
 )  # fmt: skip
 
 
@@ -172,7 +191,7 @@ class _ControlPlane(Collector):
 
     def collect(self) -> Iterator[Any]:
         try:
-            found = [*self._syncs(), *self._alerts(), *self._intake()]
+            found = [*self._syncs(), *self._alerts(), *self._intake(), *self._inbound()]
         except StoreError:
             yield _gauge(UP, [((), 0)])
             return
@@ -211,6 +230,30 @@ class _ControlPlane(Collector):
         yield _gauge(BACKLOG_RECORDS, [((), waits.records if waits else 0)])
         yield _gauge(BACKLOG_BYTES, [((), waits.bytes if waits else 0)])
         yield _gauge(BACKLOG_AGE, [((), _age(waits.oldest_at if waits else None, now()))])
+
+    def _inbound(self) -> Iterator[Any]:
+        """The doors that something came to."""
+        log = InboundLog(self._hub.settings.intake_url)
+        query = (
+            select(connections.c.id, connections.c.name, projects.c.name.label("project"))
+            .join(projects, projects.c.id == connections.c.project_id)
+            .where(connections.c.removed_at.is_(None))
+            .order_by(connections.c.id)
+        )
+        with self._store.reading() as connection:
+            doors = {row.id: (row.project, row.name) for row in connection.execute(query)}
+        held = {labels: log.held(number).by_state for number, labels in doors.items()}
+        states = (State.WAITING, State.PARKED)
+        yield _gauge(
+            INBOUND,
+            [((*labels, state), each.get(state, 0)) for labels, each in held.items() if each for state in states],
+        )
+        refused = CounterMetricFamily(NOT_VERIFIED.name, NOT_VERIFIED.said, labels=NOT_VERIFIED.labels)
+        for number, labels in doors.items():
+            found = [each.number for each in log.counted(number) if each.what == What.NOT_VERIFIED]
+            if found or held[labels]:
+                refused.add_metric(labels, sum(found))
+        yield refused
 
 
 def _gauge(metric: Metric, samples: Sequence[tuple[tuple[str, ...], float]]) -> GaugeMetricFamily:

@@ -16,6 +16,7 @@ from hub.cli.connection_events import check_events
 from hub.connectors.plugins import load_plugins
 from hub.inbound.requests import State
 from hub.lake.tables import EVENTS
+from hub.running.metrics import Metrics
 from hub.schedule import Agenda
 from hub.testing.sandbox import running
 from tests.server.conftest import serving
@@ -173,6 +174,11 @@ async def test_what_a_connector_cannot_read_is_parked_and_one_that_breaks_loses_
     assert parked.parts[0]["payload"]["type"] == "message.teleported"
     [reason] = crm.inbound.source("crm").not_verified
     assert reason.startswith("The connector failed with ZeroDivisionError")
+    figures = Metrics(crm, working=lambda: 0, problems=lambda: 0).registry
+    of_door = {"project": crm.workspace.project.name, "connection": "crm"}
+    assert figures.get_sample_value("cohort_hub_inbound_requests", {**of_door, "state": "parked"}) == 1
+    assert figures.get_sample_value("cohort_hub_inbound_requests", {**of_door, "state": "waiting"}) == 0
+    assert figures.get_sample_value("cohort_hub_inbound_not_verified_total", of_door) == 1
 
 
 async def test_kinds_that_are_left_out_are_counted_and_come_in_when_they_are_wanted_after_all(
