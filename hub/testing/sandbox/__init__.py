@@ -12,6 +12,7 @@ demand, limits, and admin endpoints under `/_sandbox/`. `serve` and `running` ru
 from hub.testing.sandbox.admin import refuse_admin
 from hub.testing.sandbox.base import Sandbox
 from hub.testing.sandbox.client import Admin
+from hub.testing.sandbox.command import command
 from hub.testing.sandbox.database import open_database, transaction
 from hub.testing.sandbox.faults import Fault, FaultKind, Faults
 from hub.testing.sandbox.lag import Lagging
@@ -32,6 +33,7 @@ __all__ = [
     "Refused",
     "Running",
     "Sandbox",
+    "command",
     "open_database",
     "refuse_admin",
     "running",

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
-from hub.errors import HubError
-from hub.testing.sandbox import Running, serve
+from hub.testing.sandbox import command
 from hub_customerio.sandbox.server import LAG, CustomerIOSandbox
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m hub_customerio.sandbox", description=__doc__)
-    parser.add_argument("--home", type=Path, required=True, help="folder for its state, made if missing")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=CustomerIOSandbox.default_port, help="0 takes a free one")
-    parser.add_argument("--keep-bodies", action="store_true", help="record the bodies of writing calls")
-    parser.add_argument("--lag", type=float, default=LAG, help="seconds until a change of a segment shows")
-    given = parser.parse_args(arguments)
-    sandbox = CustomerIOSandbox(given.home, keep_bodies=given.keep_bodies, lag=given.lag)
-    try:
-        serve(sandbox, host=given.host, port=given.port, on_ready=_tell)
-    except HubError as error:
-        sys.stderr.write(f"{error.message}\n{error.hint}\n")
-        return error.exit_code
-    return 0
-
-
-def _tell(where: Running) -> None:
-    settings = " ".join(f"{name}={value}" for name, value in where.settings.items())
-    sys.stderr.write(f"Customer.io's sandbox listens at {where.url}\nconnect with: {settings}\n")
-
+SECONDS = {"lag": (LAG, "seconds until a change of a segment shows")}
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(CustomerIOSandbox, "hub_customerio.sandbox", "Customer.io", seconds=SECONDS))
