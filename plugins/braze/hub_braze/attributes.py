@@ -27,7 +27,7 @@ STANDARD = frozenset({
 })  # fmt: skip
 """Fields of Braze's own: no cohort may take one's name."""
 
-IDENTIFIERS = frozenset({"external_id", "braze_id", "user_alias", "_update_existing_only", "_merge_objects"})
+IDENTIFIERS = frozenset({"external_id", "braze_id", "user_alias"})
 CONSENT = frozenset({
     "email_subscribe", "push_subscribe", "subscription_groups", "email_open_tracking_disabled",
     "email_click_tracking_disabled", "marked_email_as_spam_at", "push_tokens",

@@ -160,7 +160,18 @@ async def test_the_check_tells_the_key_the_permission_and_the_connection_apart(w
 
 
 @pytest.mark.parametrize(
-    "target", ["external_id", "user_alias", "email_subscribe", "subscription_groups", "$email", "_x", "", "x" * 256]
+    "target",
+    [
+        "_update_existing_only",
+        "external_id",
+        "user_alias",
+        "email_subscribe",
+        "subscription_groups",
+        "$email",
+        "_x",
+        "",
+        "x" * 256,
+    ],
 )
 async def test_ids_consent_and_impossible_names_are_no_targets(connections, target):
     connector = connections.open()
